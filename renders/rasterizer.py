@@ -1,0 +1,401 @@
+"""Hard rasteriser in plain PyTorch: which triangle each pixel sees, where on it, and how far.
+
+The same code runs on CPU and GPU. Faces become spans (one per face and image row), spans become
+fragments, and the nearest fragment of each pixel wins; equal depths go to the lower face index,
+so results do not depend on order or threads. Knows meshes and cameras; knows no colours and no
+light. The gradient with respect to vertices is not defined here (a pixel's face is discrete).
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from renders.camera import NEAR_M, Camera
+from renders.mesh import Mesh, require_usable_mesh
+
+_FRAGMENTS_AT_ONCE = 1 << 22
+"""Upper bound of fragments expanded together (about 60 bytes each)."""
+_FACE_BITS = (1 << 31) - 1
+_FLAT = 1e-13
+"""A face whose volume with the camera is below this share of its terms is seen edge-on."""
+
+_kept = threading.local()
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """What each pixel centre sees."""
+
+    face_index: Int[Tensor, "height width"]
+    """Face seen, -1 for background."""
+    barycentric: Float[Tensor, "height width 3"]
+    """Perspective-correct weights of the face's corners; 0 where background."""
+    depth_m: Float[Tensor, "height width"]
+    """Camera z of the surface (metres when the mesh is); 0 where background."""
+
+    @property
+    def covered(self) -> Bool[Tensor, "height width"]:
+        """Pixels that see the mesh."""
+        return self.face_index >= 0
+
+
+@dataclass(frozen=True)
+class VisiblePixels:
+    """The same as `Fragments`, for covered pixels only, in row-major order."""
+
+    pixel_index: Int[Tensor, "covered"]
+    """row * width + column."""
+    face_index: Int[Tensor, "covered"]
+    """Face seen."""
+    barycentric: Float[Tensor, "covered 3"]
+    """Perspective-correct weights of the face's corners."""
+    depth_m: Float[Tensor, "covered"]
+    """Camera z of the surface."""
+    height_px: int
+    """Image height."""
+    width_px: int
+    """Image width."""
+
+    def to_fragments(self) -> Fragments:
+        """The dense form."""
+        count = self.height_px * self.width_px
+        device = self.face_index.device
+        face = torch.full((count,), -1, dtype=torch.int64, device=device)
+        weight = torch.zeros((count, 3), device=device)
+        depth = torch.zeros(count, device=device)
+        face[self.pixel_index] = self.face_index
+        weight[self.pixel_index] = self.barycentric
+        depth[self.pixel_index] = self.depth_m
+        shape = (self.height_px, self.width_px)
+        return Fragments(face.view(shape), weight.view(*shape, 3), depth.view(shape))
+
+
+def rasterize(
+    mesh: Mesh, camera: Camera, *, cull_backfaces: bool = False, near_m: float = NEAR_M
+) -> Fragments:
+    """Draws a mesh: nearest face, barycentric weights and depth of every pixel centre.
+
+    Faces that cross the plane z = `near_m` are drawn only beyond it; faces seen edge-on and
+    degenerate faces are not drawn. A pixel centre exactly on a shared edge belongs to the nearer,
+    then lower face: closed surfaces have no cracks. `cull_backfaces` skips faces whose
+    counter-clockwise side looks away from the camera. Plain twin: `_rasterize_plain`.
+
+    Raises:
+        InputError: a vertex is not finite, or a face names a vertex that does not exist.
+    """
+    pixels = visible_pixels(mesh, camera, cull_backfaces=cull_backfaces, near_m=near_m)
+    return pixels.to_fragments()
+
+
+def visible_pixels(
+    mesh: Mesh, camera: Camera, *, cull_backfaces: bool = False, near_m: float = NEAR_M
+) -> VisiblePixels:
+    """As `rasterize`, but only the covered pixels, as lists: less memory, a little faster.
+
+    Raises:
+        InputError: a vertex is not finite, or a face names a vertex that does not exist.
+    """
+    require_usable_mesh(mesh)
+    with torch.no_grad():
+        setup = _set_up(mesh, camera, cull_backfaces, near_m)
+        return _resolve(setup, camera, near_m)
+
+
+def interpolate(
+    attributes: Float[Tensor, "verts channels"],
+    faces: Int[Tensor, "faces 3"],
+    fragments: Fragments,
+) -> Float[Tensor, "height width channels"]:
+    """Vertex attributes at every pixel; 0 where background. Differentiable in `attributes`."""
+    height, width = fragments.face_index.shape
+    covered = fragments.covered.flatten().nonzero().flatten()
+    corners = faces[fragments.face_index.flatten()[covered].long()].long()
+    weights = fragments.barycentric.reshape(-1, 3)[covered].to(attributes)
+    values = torch.zeros(len(covered), attributes.shape[1]).to(attributes)
+    for corner in range(3):
+        values = values + weights[:, corner, None] * attributes[corners[:, corner]]
+    image = attributes.new_zeros(height * width, attributes.shape[1])
+    return image.index_put((covered,), values).view(height, width, -1)
+
+
+@dataclass(frozen=True)
+class _FaceSetup:
+    """Faces that may own a pixel, with their planes in pixel coordinates (float64)."""
+
+    face: Int[Tensor, "kept"]
+    """Index into the mesh's faces."""
+    row_first: Int[Tensor, "kept"]
+    """First image row whose centre lies in the face's box."""
+    row_count: Int[Tensor, "kept"]
+    """Number of such rows, at least 1."""
+    bounds: Float[Tensor, "8 kept"]
+    """x = slope * y + offset of two left and two right bounds: 4 slopes, then 4 offsets."""
+    inverse_depth: Float[Tensor, "3 kept"]
+    """1/z = a*x + b*y + c."""
+    weights: Float[Tensor, "6 kept"]
+    """Weight of corners 1 and 2, divided by z: a*x + b*y + c each."""
+    crosses_near: bool
+    """Whether some vertex lies before the near plane."""
+
+    def part(self, start: int, stop: int) -> "_FaceSetup":
+        """A slice of the faces."""
+        columns = slice(start, stop)
+        return _FaceSetup(
+            self.face[columns],
+            self.row_first[columns],
+            self.row_count[columns],
+            self.bounds[:, columns],
+            self.inverse_depth[:, columns],
+            self.weights[:, columns],
+            self.crosses_near,
+        )
+
+
+def _set_up(mesh: Mesh, camera: Camera, cull_backfaces: bool, near_m: float) -> _FaceSetup:
+    """Projects the faces and keeps those whose box holds a pixel centre."""
+    pose = camera.camera_from_world.to(mesh.vertices.device, torch.float64)
+    matrix = camera.intrinsics.to(pose) @ pose[:3]
+    # Homogeneous pixel coordinates (u*z, v*z, z): edges are then cross products, also for faces
+    # that reach behind the camera. Double precision: cheap per face, and shared edges come out
+    # bit-identical in both neighbours, which is what keeps a closed surface without cracks.
+    points = matrix[:, :3] @ mesh.vertices.detach().to(torch.float64).T + matrix[:, 3:]
+    corners = mesh.faces.T.long().contiguous()
+    u, v = (points[0] / points[2])[corners], (points[1] / points[2])[corners]
+    box = torch.stack([v.amin(0), u.amin(0), v.amax(0), u.amax(0)])
+    area = (u[1] - u[0]) * (v[2] - v[0]) - (u[2] - u[0]) * (v[1] - v[0])
+    usable = area < 0 if cull_backfaces else area != 0
+    behind = points[2] < near_m
+    crosses_near = bool(behind.any())
+    if crosses_near:
+        box, usable = _clip_boxes(points, corners, behind[corners], box, usable, near_m)
+    size = torch.tensor([[camera.height_px], [camera.width_px]]).to(box)
+    first = torch.ceil(box[:2] - 0.5).clamp(min=0)
+    last = torch.minimum(torch.floor(box[2:] - 0.5), size - 1)
+    kept = (usable & (first <= last).all(0)).nonzero().flatten()
+    kept, planes, determinant = _edge_planes(points, corners, kept, cull_backfaces)
+    inverse_determinant = 1 / determinant
+    return _FaceSetup(
+        face=kept,
+        row_first=first[0][kept].long(),
+        row_count=(last[0] - first[0])[kept].long() + 1,
+        bounds=_span_bounds(planes, determinant),
+        inverse_depth=planes.sum(1) * inverse_determinant,
+        weights=(planes[:, 1:].transpose(0, 1) * inverse_determinant).reshape(6, -1),
+        crosses_near=crosses_near,
+    )
+
+
+def _clip_boxes(
+    points: Float[Tensor, "3 verts"],
+    corners: Int[Tensor, "3 faces"],
+    behind: Bool[Tensor, "3 faces"],
+    box: Float[Tensor, "4 faces"],
+    usable: Bool[Tensor, "faces"],
+    near_m: float,
+) -> tuple[Float[Tensor, "4 faces"], Bool[Tensor, "faces"]]:
+    """Boxes of the part beyond the near plane, for faces that cross it; drops those before it."""
+    crossing = (behind.any(0) & ~behind.all(0)).nonzero().flatten()
+    corner = points[:, corners[:, crossing]]
+    following = corner.roll(-1, dims=1)
+    share = (near_m - corner[2]) / (following[2] - corner[2])
+    cut = corner + share * (following - corner)
+    seen = ~behind[:, crossing]
+    # An edge has a cut where exactly one of its ends is beyond the plane.
+    real = torch.cat([seen, seen ^ seen.roll(-1, dims=0)])
+    polygon = torch.cat([corner, cut], dim=1)
+    depth = torch.cat([corner[2], torch.full_like(cut[2], near_m)])
+    vu = torch.stack([polygon[1] / depth, polygon[0] / depth])
+    low = torch.where(real, vu, torch.inf).amin(1)
+    high = torch.where(real, vu, -torch.inf).amax(1)
+    box, usable = box.clone(), usable & ~behind.any(0)
+    box[:, crossing] = torch.cat([low, high])
+    # Facing is decided from the planes later: a sign of area means nothing behind the camera.
+    usable[crossing] = True
+    return box, usable
+
+
+def _edge_planes(
+    points: Float[Tensor, "3 verts"],
+    corners: Int[Tensor, "3 faces"],
+    kept: Int[Tensor, "kept"],
+    cull_backfaces: bool,
+) -> tuple[Int[Tensor, "drawn"], Float[Tensor, "3 3 drawn"], Float[Tensor, "drawn"]]:
+    """Faces to draw, the plane (a, b, c) opposite each corner, and the signed volume."""
+    x, y, z = points[:, corners[:, kept]]
+    (x1, x2), (y1, y2), (z1, z2) = ((t.roll(-1, 0), t.roll(-2, 0)) for t in (x, y, z))
+    planes = torch.stack([y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2])
+    terms = torch.stack([x[0] * planes[0, 0], y[0] * planes[1, 0], z[0] * planes[2, 0]])
+    determinant, scale = terms.sum(0), terms.abs().sum(0)
+    solid = determinant < -_FLAT * scale if cull_backfaces else determinant.abs() > _FLAT * scale
+    if bool(solid.all()):
+        return kept, planes, determinant
+    return kept[solid], planes[:, :, solid], determinant[solid]
+
+
+def _span_bounds(
+    planes: Float[Tensor, "3 3 kept"], determinant: Float[Tensor, "kept"]
+) -> Float[Tensor, "8 kept"]:
+    """Left and right bounds of a face's span as lines x = slope * y + offset.
+
+    An edge with a = 0 bounds rows, not columns, and is already in the box. A face that crosses
+    the near plane may lack a bound on one side; an infinite offset then stands for it.
+    """
+    a, b, c = planes
+    side = a * determinant.sign()
+    slope, offset = -b / a, -c / a
+    bounds = []
+    for sign in (1, -1):
+        bounding = side * sign > 0
+        # The first and the last bounding edge: two of three, or the same one twice.
+        first = torch.where(bounding[0], 0, torch.where(bounding[1], 1, 2))
+        last = torch.where(bounding[2], 2, torch.where(bounding[1], 1, 0))
+        index = torch.stack([first, last])
+        bounds.append(
+            (
+                torch.where(bounding, slope, 0.0).gather(0, index),
+                torch.where(bounding, offset, -sign * torch.inf).gather(0, index),
+            )
+        )
+    (left_slope, left_offset), (right_slope, right_offset) = bounds
+    return torch.cat([left_slope, right_slope, left_offset, right_offset])
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Runs of pixel centres inside one face on one image row."""
+
+    face: Int[Tensor, "spans"]
+    """Index into the set-up's faces."""
+    pixel_first: Int[Tensor, "spans"]
+    """row * width + first column."""
+    length: Int[Tensor, "spans"]
+    """Number of pixels, possibly 0."""
+    inverse_depth: Float[Tensor, "spans"]
+    """1/z at the first pixel."""
+    inverse_depth_step: Float[Tensor, "spans"]
+    """Growth of 1/z per column."""
+
+    def part(self, start: int, stop: int) -> "_Spans":
+        """A slice of the spans."""
+        rows = slice(start, stop)
+        return _Spans(
+            self.face[rows],
+            self.pixel_first[rows],
+            self.length[rows],
+            self.inverse_depth[rows],
+            self.inverse_depth_step[rows],
+        )
+
+
+def _spans(setup: _FaceSetup, width_px: int) -> _Spans:
+    """Cuts each face into rows."""
+    count = setup.row_count
+    face = torch.repeat_interleave(count)
+    ordinal = torch.arange(len(face), device=face.device)
+    row = ordinal + (setup.row_first - (count.cumsum(0) - count))[face]
+    y = row.to(torch.float64) + 0.5
+    line = [setup.bounds[4 + i][face].addcmul_(setup.bounds[i][face], y) for i in range(4)]
+    left, right = torch.maximum(line[0], line[1]), torch.minimum(line[2], line[3])
+    start = left.sub_(0.5).ceil_().clamp_(0, width_px)
+    length = right.sub_(0.5).floor_().clamp_(-1, width_px - 1).sub_(start).add_(1).clamp_(min=0)
+    a, b, c = setup.inverse_depth
+    step = a[face]
+    inverse_depth = c[face].addcmul_(b[face], y).addcmul_(step, start + 0.5)
+    return _Spans(
+        face,
+        row * width_px + start.long(),
+        length.long(),
+        inverse_depth.float(),
+        step.float(),
+    )
+
+
+def _chunks(sizes: Int[Tensor, "items"]) -> Iterator[tuple[int, int]]:
+    """Ranges of items whose sizes sum to at most `_FRAGMENTS_AT_ONCE` (or single items)."""
+    total = sizes.cumsum(0)
+    if len(sizes) == 0 or int(total[-1]) <= _FRAGMENTS_AT_ONCE:
+        yield 0, len(sizes)
+        return
+    start, done = 0, 0
+    while start < len(sizes):
+        stop = int(torch.searchsorted(total, done + _FRAGMENTS_AT_ONCE, right=True))
+        stop = max(stop, start + 1)
+        yield start, stop
+        start, done = stop, int(total[stop - 1])
+
+
+def _resolve(setup: _FaceSetup, camera: Camera, near_m: float) -> VisiblePixels:
+    """Keeps the nearest fragment of each pixel.
+
+    One 64-bit key holds 1/z (as the bits of a positive float, which sort like the number) above
+    the complement of the face's place in the set-up (which keeps the mesh's order), so a single
+    maximum decides both depth and ties.
+    """
+    height, width = camera.height_px, camera.width_px
+    keys = _take_buffer(height * width, setup.face.device)
+    for start, stop in _chunks(setup.row_count):
+        part = setup if stop - start == len(setup.face) else setup.part(start, stop)
+        spans = _spans(part, width)
+        for first, last in _chunks(spans.length):
+            run = spans if last - first == len(spans.face) else spans.part(first, last)
+            _draw(run, start, keys, near_m if setup.crosses_near else None)
+    pixel = keys.nonzero().flatten()
+    key = keys[pixel]
+    keys[pixel] = 0
+    _kept.keys = keys
+    return _visible(setup, pixel, key, camera)
+
+
+def _draw(
+    spans: _Spans, offset: int, keys: Int[Tensor, "pixels"], near_m: float | None
+) -> None:
+    """Expands spans to fragments and keeps each pixel's largest key.
+
+    `offset` is added to the spans' face; `near_m` is None where no face crosses the near plane.
+    """
+    length = spans.length
+    span = torch.repeat_interleave(length)
+    column = torch.arange(len(span), device=span.device) - (length.cumsum(0) - length)[span]
+    pixel = spans.pixel_first[span] + column
+    inverse_depth = spans.inverse_depth[span].addcmul_(spans.inverse_depth_step[span], column)
+    # Rounding may not turn a far fragment negative: the bits of a negative float sort backwards.
+    bits = inverse_depth.clamp_(min=torch.finfo(torch.float32).tiny).view(torch.int32).long()
+    complement = (_FACE_BITS - offset) - spans.face
+    key = bits.bitwise_left_shift_(32).add_(complement[span])
+    if near_m is not None:
+        key = torch.where(inverse_depth <= 1 / near_m, key, 0)
+    keys.scatter_reduce_(0, pixel, key, "amax")
+
+
+def _take_buffer(size: int, device: torch.device) -> Int[Tensor, "pixels"]:
+    """The zeroed key buffer kept by this thread; a new one where size or device changed.
+
+    Taken out while in use, so that an error half way leaves no dirty buffer behind.
+    """
+    keys = _kept.__dict__.pop("keys", None)
+    if keys is None or len(keys) != size or keys.device != device:
+        keys = torch.zeros(size, dtype=torch.int64, device=device)
+    return keys
+
+
+def _visible(
+    setup: _FaceSetup, pixel: Int[Tensor, "covered"], key: Int[Tensor, "covered"], camera: Camera
+) -> VisiblePixels:
+    """Barycentric weights and depth of the winners."""
+    kept = _FACE_BITS - (key & _FACE_BITS)
+    depth = 1 / (key >> 32).int().view(torch.float32)
+    x = (pixel % camera.width_px).double() + 0.5
+    y = torch.div(pixel, camera.width_px, rounding_mode="floor").double() + 0.5
+    a1, b1, c1, a2, b2, c2 = (plane[kept] for plane in setup.weights)
+    a, b, c = (plane[kept] for plane in setup.inverse_depth)
+    exact = 1 / (a * x + b * y + c)
+    second = ((a1 * x + b1 * y + c1) * exact).float()
+    third = ((a2 * x + b2 * y + c2) * exact).float()
+    weights = torch.stack([1 - second - third, second, third], dim=1).clamp_(0, 1)
+    return VisiblePixels(
+        pixel, setup.face[kept], weights, depth, camera.height_px, camera.width_px
+    )
