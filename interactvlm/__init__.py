@@ -1,0 +1,48 @@
+"""InteractVLM: from one photo, where a person's body touches which object, in 3D.
+
+Importing the package is instant; what a name needs is imported when the name is first used.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from interactvlm.config import InteractVLMConfig, preset
+    from interactvlm.model import InteractVLM
+    from interactvlm.results import ContactMap, load_contact_npz, save_contact_npz
+
+_HOME_OF = {
+    "InteractVLM": "interactvlm.model",
+    "InteractVLMConfig": "interactvlm.config",
+    "preset": "interactvlm.config",
+    "ContactMap": "interactvlm.results",
+    "load_contact_npz": "interactvlm.results",
+    "save_contact_npz": "interactvlm.results",
+}
+
+__all__ = [
+    "InteractVLM",
+    "InteractVLMConfig",
+    "preset",
+    "ContactMap",
+    "load_contact_npz",
+    "save_contact_npz",
+    "assets_dir",
+]
+
+
+def assets_dir() -> Path:
+    """Folder of the shipped files: inside the installed package, or beside it in a checkout."""
+    packaged = Path(__file__).parent / "assets"
+    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "assets"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

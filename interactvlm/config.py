@@ -1,4 +1,4 @@
-"""Everything that fixes the architecture of an InteractVLM model, as frozen dataclasses stored in JSON.
+"""Everything that fixes the architecture of a model, as frozen dataclasses stored in JSON.
 
 Knows sizes and names only: no tensors, no training schedule, no file of a dataset. The same
 classes describe the shipped miniature model and the released 7B and 13B weights.
@@ -350,6 +350,6 @@ def _matches(kind: Any, origin: Any, arguments: tuple[Any, ...], value: Any) -> 
         return any(_matches(a, typing.get_origin(a), typing.get_args(a), value) for a in arguments)
     if isinstance(value, bool):
         return kind is bool
-    return isinstance(value, (int, float)) if kind is float else origin is None and isinstance(
-        value, kind
-    )
+    if kind is float:
+        return isinstance(value, (int, float))
+    return origin is None and isinstance(value, kind)

@@ -117,9 +117,7 @@ def _generate_chunk(
         # An ended row runs on with the others; what it emits is never read.
         attention = torch.cat([attention, attention.new_ones(len(suffixes), 1)], dim=1)
         positions = positions[:, -1:] + 1
-    return [
-        GeneratedAnswer(tuple(t), s, e) for t, s, e in zip(emitted, states, ended, strict=True)
-    ]
+    return [GeneratedAnswer(tuple(t), s, e) for t, s, e in zip(emitted, states, ended, strict=True)]
 
 
 def _last_state(

@@ -21,7 +21,7 @@ from transformers import (
 
 from interactvlm.config import InteractVLMConfig, LanguageConfig, VisionConfig
 from interactvlm.errors import InputError
-from interactvlm.preprocessing import clip_pixels
+from interactvlm.preprocessing import clip_pixels, crop_to_box, pad_to_square
 from interactvlm.tokens import IMAGE_ID
 
 
@@ -116,7 +116,8 @@ class LanguageModel(nn.Module):
                 f"every row needs exactly one image place, found {places.sum(1).tolist()}"
             )
         rows = []
-        for row, at, image in zip(words, places.int().argmax(1).tolist(), image_tokens, strict=True):
+        starts = places.int().argmax(1).tolist()
+        for row, at, image in zip(words, starts, image_tokens, strict=True):
             rows.append(torch.cat([row[:at], image, row[at + 1 :]]))
         return torch.stack(rows)
 
@@ -126,7 +127,7 @@ class LanguageModel(nn.Module):
         input_ids: Int[Tensor, "batch tokens"],
         fill: int | bool,
     ) -> Tensor:
-        """Per-token values (labels, masks) stretched to the length `embed` gives, `fill` at images."""
+        """Per-token values (labels, masks) at the length `embed` gives, `fill` at images."""
         rows = []
         for row, at in zip(values, (input_ids == IMAGE_ID).int().argmax(1).tolist(), strict=True):
             image = row.new_full((self.num_image_tokens,), fill)
@@ -227,8 +228,6 @@ def frame_photo(
 
     A tower with `centre_crop` framing gets the whole photo as it is and crops it itself.
     """
-    from interactvlm.preprocessing import crop_to_box, pad_to_square
-
     if box_xyxy_px is not None:
         return crop_to_box(image, box_xyxy_px)
     return image if config.framing == "centre_crop" else pad_to_square(image)

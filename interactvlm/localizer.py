@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import SamMaskDecoderConfig, SamVisionConfig
 from transformers.models.sam.modeling_sam import SamMaskDecoder, SamVisionEncoder
@@ -19,6 +20,7 @@ from transformers.models.sam.modeling_sam import SamMaskDecoder, SamVisionEncode
 from interactvlm.config import LocalizerConfig
 from interactvlm.errors import InputError
 from interactvlm.preprocessing import sam_pixels
+from renders.cache import content_key, load_or_build
 
 DecoderTarget = Literal["human", "object", "general"]
 
@@ -69,15 +71,17 @@ class MVLocalizer(nn.Module):
         cache_dir: Path | None = None,
     ) -> Float[Tensor, "views channels grid grid"]:
         """`encode_views`, kept on disk under the encoder's hash and the view set's key."""
-        from renders import cache
-
         weight = self.no_mask_embed.weight
-        key = hashlib.sha256(
-            f"{self.encoder_hash()}/{view_set_key}/{weight.dtype}".encode()
-        ).hexdigest()
-        return cache_embeddings(
-            cache, f"view-embeddings-{key[:32]}", lambda: self.encode_views(images), cache_dir
-        ).to(weight.device, weight.dtype)
+        key = content_key("view embeddings 1", self.encoder_hash(), view_set_key, str(weight.dtype))
+        stored = load_or_build(
+            f"embeddings-{key}",
+            build=lambda: {"embeddings": self.encode_views(images).float().cpu().contiguous()},
+            save=save_file,
+            load=lambda path: load_file(path),
+            suffix=".safetensors",
+            folder=cache_dir,
+        )
+        return stored["embeddings"].to(weight.device, weight.dtype)
 
     def encoder_hash(self) -> str:
         """Hash of the encoder's weights, computed once per model; see `forget_encoder_hash`."""

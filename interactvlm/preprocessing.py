@@ -39,9 +39,9 @@ def crop_to_box(
     """
     x0, y0, x1, y1 = _checked_box(image, box_xyxy_px)
     side = max(x1 - x0, y1 - y0) * (1 + 2 * margin)
-    side_px = max(int(round(side)), MIN_SIDE_PX)
-    left = int(round((x0 + x1) / 2 - side_px / 2))
-    top = int(round((y0 + y1) / 2 - side_px / 2))
+    side_px = max(round(side), MIN_SIDE_PX)
+    left = round((x0 + x1) / 2 - side_px / 2)
+    top = round((y0 + y1) / 2 - side_px / 2)
     return _window(image, left, top, side_px, fill)
 
 
@@ -63,7 +63,7 @@ def require_photo(image: Image.Image) -> Image.Image:
 
 
 def clip_pixels(image: Image.Image, size_px: int) -> Float[Tensor, "3 size size"]:
-    """As CLIPImageProcessor: shortest side to `size_px` (bicubic), centre crop, CLIP mean and std."""
+    """As CLIPImageProcessor: shortest side to `size_px` (bicubic), centre crop, mean and std."""
     width, height = image.size
     scale = size_px / min(width, height)
     # int(), not round(): the published processor truncates the longer side.
@@ -86,7 +86,7 @@ def sam_resized_hw(height_px: int, width_px: int, size_px: int) -> tuple[int, in
 
 
 def sam_pixels(image: Image.Image, size_px: int) -> Float[Tensor, "3 size size"]:
-    """Longest side to `size_px` (bilinear), SAM mean and std, then zeros to the right and bottom."""
+    """Longest side to `size_px` (bilinear), SAM mean and std, zeros to the right and bottom."""
     height, width = sam_resized_hw(image.height, image.width, size_px)
     image = image.convert("RGB")
     if (image.height, image.width) != (height, width):
@@ -134,6 +134,6 @@ def _window(
         columns = (at[0], side - at[0] - inside.width)
         return Image.fromarray(np.pad(array, (rows, columns, (0, 0)), mode="edge"))
     mean = np.asarray(inside, dtype=np.float64).reshape(-1, 3).mean(axis=0)
-    canvas = Image.new("RGB", (side, side), tuple(int(round(v)) for v in mean))  # pyright: ignore[reportArgumentType]
+    canvas = Image.new("RGB", (side, side), tuple(round(v) for v in mean))  # pyright: ignore[reportArgumentType]
     canvas.paste(inside, at)
     return canvas

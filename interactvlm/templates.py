@@ -69,7 +69,7 @@ def question(
     simple: bool = False,
     rng: random.Random | None = None,
 ) -> str:
-    """A question about contact with `label` ("" = any object); the first paraphrase without `rng`."""
+    """A question about contact with `label` ("" = any); without `rng` the first paraphrase."""
     if target == "object":
         options = OBJECT_QUESTIONS
     else:

@@ -159,9 +159,9 @@ class Tokenizer:
             attention=padded([[1] * len(ids) for ids, _ in examples], 0).bool(),
         )
 
-    def save(self, folder: Path) -> None:
-        """Writes tokenizer.json."""
-        self._backend.save(str(folder / TOKENIZER_FILE))
+    def save_file(self, path: Path) -> None:
+        """Writes tokenizer.json under the given name; the caller makes the write atomic."""
+        self._backend.save(str(path))
 
     @staticmethod
     def load(folder: Path, config: TokenConfig) -> "Tokenizer":

@@ -9,11 +9,12 @@ import contextlib
 import hashlib
 import logging
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+
+import platformdirs
 
 from renders.errors import InputError
 
@@ -31,13 +32,7 @@ def cache_dir() -> Path:
     chosen = os.environ.get(_ENVIRONMENT, "").strip()
     if chosen:
         return Path(chosen).expanduser()
-    if sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "interactvlm"
+    return Path(platformdirs.user_cache_dir("interactvlm", appauthor=False))
 
 
 def content_key(*parts: str | int | float | None) -> str:

@@ -84,9 +84,7 @@ def splat(
             for band in _bands(_disc_rows(discs, camera))
         ]
     pixel, point, distance, depth = (torch.cat(column) for column in zip(*bands, strict=True))
-    return PointPixels(
-        pixel, point, distance, depth, radius_ndc, camera.height_px, camera.width_px
-    )
+    return PointPixels(pixel, point, distance, depth, radius_ndc, camera.height_px, camera.width_px)
 
 
 @dataclass(frozen=True)
@@ -149,8 +147,10 @@ def _bands(rows: _Rows) -> Iterator[_Rows]:
         if stop < len(rows.row):
             # Back to the start of an image row, or on to its end where one row alone is too much.
             begin = int(torch.searchsorted(rows.row, rows.row[stop]))
-            stop = begin if begin > start else int(
-                torch.searchsorted(rows.row, rows.row[stop], right=True)
+            stop = (
+                begin
+                if begin > start
+                else int(torch.searchsorted(rows.row, rows.row[stop], right=True))
             )
         part = slice(start, stop)
         yield _Rows(rows.disc[part], rows.pixel_first[part], rows.length[part], rows.row[part])
@@ -214,4 +214,6 @@ def composite(
         color = colors[pixels.point_index[:, slot].clamp(min=0)]
         blended = blended + weight[:, slot, None].to(colors) * color
     image = colors.new_ones(pixels.height_px * pixels.width_px, colors.shape[1])
-    return image.index_put((pixels.pixel_index,), blended).view(pixels.height_px, pixels.width_px, -1)
+    return image.index_put_((pixels.pixel_index,), blended).view(
+        pixels.height_px, pixels.width_px, -1
+    )

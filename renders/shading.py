@@ -85,7 +85,7 @@ def render_phong(
     )
     shaded = _phong(color, normal, position, camera, light)
     image = shaded.new_ones(camera.height_px * camera.width_px, 3)
-    return image.index_put((pixels.pixel_index,), shaded).view(camera.height_px, -1, 3)
+    return image.index_put_((pixels.pixel_index,), shaded).view(camera.height_px, -1, 3)
 
 
 def _phong(

@@ -24,7 +24,7 @@ RIDE: Pose = {
     "upperarm01.L": (-50.0, 28.0, 0.0), "upperarm01.R": (-50.0, -28.0, 0.0), "elbow.L": 15.0, "elbow.R": 15.0,
     "upperleg01.L": (-75.0, 0.0, 0.0), "upperleg01.R": (-50.0, 0.0, 0.0), "knee.L": 80.0, "knee.R": 40.0,
 }  # fmt: skip
-LIE: Pose = STAND | {"root": (-90.0, 0.0, 0.0)}
+LIE: Pose = STAND | {"root": (-90.0, 0.0, 0.0), "elbow.L": -18.0, "elbow.R": -18.0}
 PUSH: Pose = STAND | {
     "root": (10.0, 0.0, 0.0), "upperarm01.L": (-45.0, 30.0, 0.0), "upperarm01.R": (-45.0, -30.0, 0.0),
     "elbow.L": 35.0, "elbow.R": 35.0, "upperleg01.L": (-25.0, 0.0, 0.0), "knee.L": 15.0,
@@ -55,6 +55,8 @@ class Draft:
     curl: dict[str, float] = field(default_factory=lambda: {"left": 0.15, "right": 0.15})
     free_hands: set[str] = field(default_factory=lambda: set(SIDES))
     back_free: bool = True
+    resting: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """Where idle hands lie in this posture, by side, world."""
 
     def new(self, category: str) -> ObjectInstance:
         """A random object of a category from this draft's pool of instances."""
@@ -75,7 +77,7 @@ class Draft:
 
     def touch(self, patch: str, index: int, anchor: Anchor, *, weight: float = 1.0, tolerance_m: float = 0.03) -> None:
         """Ask a patch to meet an anchor's region."""
-        point, extent = (tuple(float(v) for v in a) for a in (anchor.point, anchor.extent))
+        point, extent = (tuple(float(v) for v in a) for a in (anchor.center, anchor.extent))
         self.touches.append(Touch(patch, index, point, extent, weight, tolerance_m=tolerance_m))
 
     @property
@@ -89,6 +91,12 @@ class Draft:
 
     def recipe(self, seed: int) -> SceneRecipe:
         """The finished recipe, with small random variation of the key pose."""
+        for side in sorted(self.free_hands & self.resting.keys()):
+            if self.rng.random() < 0.75:
+                region = (0.03, 0.05, 0.02)
+                self.touches.append(
+                    Touch(f"palm.{_suffix(side)}", -1, self.resting[side], region, 0.6, tolerance_m=0.3)
+                )
         pose: Pose = {}
         for joint, value in self.pose.items():
             noise = self.rng.normal(0.0, 4.0, size=3)
@@ -173,6 +181,11 @@ def sit(draft: Draft, category: str) -> None:
     draft.back_free = category in ("stool", "bed", "table", "box", "suitcase", "barrel", "ball")
     if category in ("chair", "sofa") and draft.rng.random() < 0.5:
         draft.pose["root"] = (-8.0, 0.0, 0.0)
+    apart = draft.uniform(0, 14)
+    draft.pose |= {"upperleg01.L": (-82.0, 0.0, apart), "upperleg01.R": (-82.0, 0.0, -apart)}
+    draft.resting = {
+        side: (draft.hip[0] + _sign(side) * 0.13, draft.hip[1] - 0.36, draft.hip[2] + 0.1) for side in SIDES
+    }
 
 
 def _seat_yaw(draft: Draft, category: str) -> float:
@@ -211,7 +224,8 @@ def lie(draft: Draft, category: str) -> None:
     if draft.rng.random() < 0.5 and category != "bed":
         yaw -= 180.0
     index = draft.place(instance, (0.0, 0.0, 0.0), "lie", "none", yaw_deg=yaw)
-    centre = draft.objects[index].frame_from_object[:3, :3] @ np.asarray(anchor.point, dtype=np.float32)
+    place = np.asarray(anchor.point, dtype=np.float32) * (1.0 if yaw == 0.0 else np.array([0, 1, 1], np.float32))
+    centre = draft.objects[index].frame_from_object[:3, :3] @ place
     top = float(anchor.point[2])
     draft.posture = "lie"
     draft.pose = dict(LIE)
@@ -220,14 +234,20 @@ def lie(draft: Draft, category: str) -> None:
         draft.pose |= {"upperleg01.R": (-bend, 0.0, 0.0), "knee.R": 1.6 * bend}
     draft.hip = (float(centre[0]), float(centre[1]) - 0.02, top + 0.11)
     region = (0.06, 0.06, 0.05) if category == "bench" else (0.12, 0.12, 0.05)
-    inside = tuple(float(v) for v in anchor.point)
+    inside = (float(place[0]), float(place[1]), float(place[2]))
     draft.touches.append(Touch("buttocks_back", index, inside, region, 1.0, tolerance_m=0.03))
-    for patch, tolerance in (("upper_back", 0.03), ("head_back", 0.06)):
-        draft.touches.append(Touch(patch, index, inside, ANYWHERE, 0.6, tolerance_m=tolerance))
-    for side in ("L", "R"):
-        draft.touches.append(Touch(f"calf.{side}", index, inside, ANYWHERE, 0.3, tolerance_m=0.5))
+    draft.touches.append(Touch("upper_back", index, inside, ANYWHERE, 0.6, tolerance_m=0.03))
+    if category == "sofa":  # too short to stretch out: the legs go over the armrest
+        draft.hip = (draft.hip[0], draft.hip[1] - 0.12, draft.hip[2])
+        for side in ("L", "R"):
+            draft.pose |= {f"upperleg01.{side}": (-32.0, 0.0, 0.0), f"knee.{side}": 42.0}
+    else:
+        draft.touches.append(Touch("head_back", index, inside, ANYWHERE, 0.6, tolerance_m=0.06))
+        for side in ("L", "R"):
+            draft.touches.append(Touch(f"calf.{side}", index, inside, ANYWHERE, 0.3, tolerance_m=0.5))
     draft.standing = (False, False)
     draft.back_free = False
+    draft.resting = {side: (draft.hip[0] + _sign(side) * 0.27, draft.hip[1] - 0.02, top + 0.03) for side in SIDES}
 
 
 def ride(draft: Draft, category: str) -> None:
@@ -273,8 +293,7 @@ def step_on(draft: Draft, category: str, side: str) -> None:
 
 
 def _front_reach(instance: ObjectInstance) -> float:
-    vertices = instance.mesh()[0].vertices
-    return float(vertices[:, 1].max())
+    return float(instance.bounds[1, 1])
 
 
 # ---- hands ----------------------------------------------------------------------------------
@@ -323,9 +342,7 @@ def _grip(draft: Draft, instance: ObjectInstance, anchor: Anchor, side: str, int
     local = np.eye(4, dtype=np.float32)
     local[:3, :3] = axes @ _pose((0, 0, 0), spin if along == "up" else 0.0)[:3, :3]
     radius = max(float(anchor.radius_m), 0.008)
-    centre = np.asarray(anchor.point, dtype=np.float32)
-    if anchor.kind != "handle":
-        centre = centre - radius * np.asarray(anchor.normal, dtype=np.float32)
+    centre = anchor.center.astype(np.float32)
     local[:3, 3] = np.array([0.012, 0.0, outward * (radius + 0.002)]) - local[:3, :3] @ centre
     name = f"hand.{_suffix(side)}"
     draft.objects.append(ObjectPlan(instance, name, local, interaction, side, upright=1.0))
@@ -415,12 +432,12 @@ def lean(draft: Draft, category: str, sides: tuple[str, ...]) -> int:
     point, half = np.asarray(anchor.point), np.asarray(anchor.extent)
     yaw = 0.0
     edge = float(point[1] + half[1])
-    draft.hip = (float(point[0]), edge + draft.uniform(0.22, 0.3), draft.hip_height_m)
-    draft.pose = STAND | {"root": (14.0, 0.0, 0.0)}
+    draft.hip = (float(point[0]), edge + draft.uniform(0.16, 0.22), draft.hip_height_m)
+    draft.pose = STAND | {"root": (12.0, 0.0, 0.0)}
     index = draft.place(instance, (0.0, 0.0, 0.0), "lean", sides[0] if len(sides) == 1 else "both", yaw_deg=yaw)
     for side in sides:
         aside = 0.12 if on_back else draft.uniform(0.16, 0.24)
-        spot = (float(point[0]) + _sign(side) * aside, edge - (0.0 if on_back else 0.12), float(point[2]))
+        spot = (float(point[0]) + _sign(side) * aside, edge - (0.0 if on_back else 0.09), float(point[2]))
         draft.touches.append(Touch(f"palm.{_suffix(side)}", index, spot, (0.03, 0.03, 0.02), 1.5, tolerance_m=0.025))
         draft.pose |= _sided(REACH_ARM_RIGHT, side)
         draft.curl[side] = 0.5 if on_back else 0.1
@@ -480,21 +497,33 @@ def wear(draft: Draft, category: str) -> None:
 
 
 def bystander(draft: Draft, category: str) -> None:
-    """A thing on the floor nearby that nobody touches; sometimes an open hand hovers over it."""
+    """A thing on the floor nearby that nobody touches, where there is room for it."""
     instance = draft.new(category)
-    angle = draft.uniform(-100, 100)
-    radius = draft.uniform(0.75, 1.15) + 0.5 * _front_reach(instance)
-    where = (draft.hip[0] + radius * np.sin(np.radians(angle)), draft.hip[1] - radius * np.cos(np.radians(angle)), 0.0)
-    lift = -float(instance.mesh()[0].vertices[:, 2].min())
-    draft.place(instance, (float(where[0]), float(where[1]), lift), "none", "none", yaw_deg=draft.uniform(-180, 180))
+    size = _footprint(instance)
+    for _ in range(8):
+        angle = np.radians(draft.uniform(-180, 180))
+        radius = size + draft.uniform(0.45, 0.9)
+        x, y = draft.hip[0] + radius * np.sin(angle), draft.hip[1] - radius * np.cos(angle)
+        if all(
+            np.hypot(x - plan.frame_from_object[0, 3], y - plan.frame_from_object[1, 3])
+            > size + _footprint(plan.instance) + 0.1
+            for plan in draft.objects
+            if plan.frame == "world"
+        ):
+            lift = -float(instance.bounds[0, 2])
+            draft.place(instance, (float(x), float(y), lift), "none", "none", yaw_deg=draft.uniform(-180, 180))
+            return
+
+
+def _footprint(instance: ObjectInstance) -> float:
+    """Radius of the floor circle that holds an object, metres."""
+    return float(np.abs(instance.bounds[:, :2]).max())
 
 
 def reach(draft: Draft, category: str, side: str) -> None:
     """A hand held near an untouched thing on the floor or table."""
     instance = draft.new(category)
-    vertices = instance.mesh()[0].vertices
-    top = float(vertices[:, 2].max())
-    lift = -float(vertices[:, 2].min())
+    top, lift = float(instance.bounds[1, 2]), -float(instance.bounds[0, 2])
     sign = _sign(side)
     where = (draft.hip[0] + sign * draft.uniform(0.1, 0.3), draft.hip[1] - draft.uniform(0.5, 0.7) - _front_reach(instance), lift)
     draft.place(instance, where, "none", "none", yaw_deg=draft.uniform(-30, 30))

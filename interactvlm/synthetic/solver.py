@@ -24,7 +24,7 @@ from interactvlm.synthetic.articulation import (
     hand_frame,
     torso_frame,
 )
-from interactvlm.synthetic.objects import ObjectInstance, PrimitiveBatch
+from interactvlm.synthetic.objects import ObjectInstance, pack_objects
 
 FRAMES = ("world", "hand.L", "hand.R", "torso")
 _PATCH_WIDTH = 24
@@ -125,7 +125,7 @@ class _Problem:
         self.local = torch.tensor(np.stack([p.frame_from_object for _, p in plans])).float()
         self.free = torch.tensor([float(p.free) for _, p in plans])
         self.upright = torch.tensor([p.upright for _, p in plans])
-        self.shapes = PrimitiveBatch([p.instance for _, p in plans])
+        self.shapes = pack_objects([p.instance for _, p in plans], ignore_parts=("strap",))
         first = np.concatenate([[0], np.cumsum([len(r.objects) for r in recipes])])
         touches = [(i, t) for i, r in enumerate(recipes) for t in r.touches]
         names = tuple(sorted({t.patch for _, t in touches}))

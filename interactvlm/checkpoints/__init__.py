@@ -1,0 +1,1 @@
+"""Tables that rename the keys of published checkpoints to this package's modules."""

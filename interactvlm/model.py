@@ -1,0 +1,330 @@
+"""InteractVLM: one photo and some words in, contact on the canonical body or an object out.
+
+Composes the language model, the token projection, FeatLift and the localizer. `forward` is for
+training, `predict_*` for users; a result never comes from an answer the model was given.
+"""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Int
+from PIL import Image
+from torch import Tensor, nn
+
+from interactvlm import templates
+from interactvlm.config import CONFIG_FILE, InteractVLMConfig
+from interactvlm.errors import AssetError, InputError
+from interactvlm.feat_lift import AttentionSplitter, FeatLift
+from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
+from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
+from interactvlm.localizer import MVLocalizer, upscale_masks
+from interactvlm.preprocessing import require_photo
+from interactvlm.projection import TokenProjection
+from interactvlm.results import ContactMap
+from interactvlm.tokens import Tokenizer
+from interactvlm.weights import load_weights, require_folder, save_weights
+from renders.cache import atomic_write
+from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
+from renders.lifting import PixelSurfaceMap, lift_human_logits, lift_object_logits
+from renders.mesh import Mesh
+
+LONGEST_LABEL = 80
+"""Characters of an object label; more is no label."""
+LIFTS_PER_CALL = 8
+"""Questions lifted to vertices at once; bounds the memory of full-size masks."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceViews:
+    """Canonical views of one surface, ready for questions."""
+
+    embeddings: Float[Tensor, "views dim grid grid"]
+    """SAM embeddings of the renders."""
+    cameras: Float[Tensor, "views 5"]
+    """What FeatLift is told about each view."""
+    surface_map: PixelSurfaceMap
+    """Pixels to vertices at the lifting resolution."""
+    view_set: ViewSet
+    """The views at the lifting resolution; fills unseen vertices."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingOutput:
+    """What the losses need. A query is one contact token of one sample."""
+
+    logits: Float[Tensor, "batch expanded vocab"]
+    """Next-token logits; stretch labels with `language.expand`."""
+    query_sample: Int[Tensor, "queries"]
+    """Row of the batch each query belongs to."""
+    query_hidden: Float[Tensor, "queries hidden"]
+    """States that emit the contact token."""
+    mask_logits: Float[Tensor, "queries views low low"]
+    """Contact on the views."""
+    vertex_probability: Float[Tensor, "queries verts"]
+    """Contact on the surface; vertices no view sees are 0."""
+
+
+class InteractVLM(nn.Module):
+    """The whole model. Sizes are all in the config; the tokenizer travels with the weights."""
+
+    def __init__(self, config: InteractVLMConfig, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        if len(tokenizer) > config.language.vocab_size:
+            raise AssetError(
+                f"tokenizer has {len(tokenizer)} ids, the config's vocab_size is only "
+                f"{config.language.vocab_size}"
+            )
+        self.config = config
+        self.tokenizer = tokenizer
+        local = config.localizer
+        self.language = LanguageModel(config)
+        self.token_projection = TokenProjection(config.language.hidden, local.dim)
+        self.feat_lift = FeatLift(local)
+        if local.splitter_width:
+            self.attention_splitter = AttentionSplitter(local.dim, local.splitter_width)
+        self.localizer = MVLocalizer(local)
+        self._human_views: SurfaceViews | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.token_projection.outer.weight.device
+
+    @staticmethod
+    def from_pretrained(
+        path: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> "InteractVLM":
+        """A model from a folder that `save_pretrained` wrote, in evaluation mode.
+
+        Raises AssetError naming the folder, file, key or shape that is not as it should be.
+        """
+        from transformers.initialization import no_init_weights
+
+        folder = require_folder(Path(path))
+        config = InteractVLMConfig.load(folder / CONFIG_FILE)
+        tokenizer = Tokenizer.load(folder, config.tokens)
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(dtype)
+        try:
+            with torch.device(device), no_init_weights():
+                model = InteractVLM(config, tokenizer)
+        finally:
+            torch.set_default_dtype(before)
+        load_weights(model, folder)
+        return model.eval()
+
+    def save_pretrained(self, path: Path | str) -> None:
+        """Writes config, tokenizer and weights (adapters merged), each file whole or not at all."""
+        folder = Path(path)
+        save_weights(merged_state_dict(self), folder)
+        with atomic_write(folder / "tokenizer.json") as temporary:
+            self.tokenizer.save_file(temporary)
+        with atomic_write(folder / CONFIG_FILE) as temporary:
+            self.config.save(temporary)
+
+    def human_views(self) -> SurfaceViews:
+        """Views of the canonical body; rendered and encoded once, then kept on disk."""
+        if self._human_views is None or self._human_views.embeddings.device != self.device:
+            from human_recovery.topology import get_topology
+
+            topology = get_topology(self.config.topology)
+            mesh = Mesh(topology.canonical_vertices.float(), topology.faces)
+            self._human_views = self._views_of(mesh, build_human_view_set)
+        return self._human_views
+
+    def object_views(self, mesh: Mesh) -> SurfaceViews:
+        """Views of an object; encoded once per mesh, kept on disk."""
+        return self._views_of(mesh, build_object_view_set)
+
+    def forget_views(self) -> None:
+        """To be called after the image encoder's weights changed."""
+        self._human_views = None
+        self.localizer.forget_encoder_hash()
+
+    def prompt_vectors(
+        self,
+        hidden: Float[Tensor, "queries hidden"],
+        cameras: Float[Tensor, "views 5"],
+        target: Literal["human", "object"] = "human",
+    ) -> Float[Tensor, "queries views dim"]:
+        """The mask decoder's prompts from the states that emitted contact tokens."""
+        vectors = self.feat_lift(self.token_projection(hidden), cameras.to(hidden.device))
+        if self.config.localizer.splitter_width:
+            vectors = self.attention_splitter(vectors, target)
+        return vectors
+
+    def lift(
+        self,
+        mask_logits: Float[Tensor, "queries views low low"],
+        views: SurfaceViews,
+        target: Literal["human", "object"] = "human",
+    ) -> Float[Tensor, "queries verts"]:
+        """Vertex probabilities; vertices no view sees get 0 (`view_set.fill_unseen` fills them)."""
+        side = views.surface_map.height_px
+        square = self.config.localizer.image_size_px
+        masks = upscale_masks(
+            mask_logits, image_size_px=square, resized_hw=(square, square), target_hw=(side, side)
+        )
+        rule = lift_human_logits if target == "human" else lift_object_logits
+        return rule(views.surface_map, masks)
+
+    def forward(
+        self,
+        pixel_values: Tensor,
+        input_ids: Int[Tensor, "batch tokens"],
+        attention: Bool[Tensor, "batch tokens"] | None = None,
+        *,
+        views: SurfaceViews | None = None,
+        target: Literal["human", "object"] = "human",
+    ) -> TrainingOutput:
+        """Teacher-forced pass over a batch of one kind of query on one surface.
+
+        `views` defaults to the canonical body. Samples without a contact token give no query.
+        """
+        views = self.human_views() if views is None else views
+        image_tokens = self.language.encode_image(pixel_values)
+        words = self.language(input_ids, image_tokens, attention)
+        row, at = self.language.emitting(input_ids, self._token_id(target))
+        hidden = words.hidden[row, at]
+        prompts = self.prompt_vectors(hidden, views.cameras, target)
+        mask_logits = self.localizer.decode(prompts, views.embeddings, target)
+        return TrainingOutput(
+            logits=words.logits,
+            query_sample=row,
+            query_hidden=hidden,
+            mask_logits=mask_logits,
+            vertex_probability=self.lift(mask_logits, views, target),
+        )
+
+    @torch.no_grad()
+    def predict_contact(
+        self,
+        image: Image.Image,
+        labels: Sequence[str] = ("",),
+        *,
+        box_xyxy_px: Sequence[float] | None = None,
+    ) -> list[ContactMap]:
+        """Contact of the body with each label, in the order given; "" asks for any object.
+
+        The photo is read once, all labels run as one batch. `box_xyxy_px` names the person. An
+        answer without a contact token gives an empty map with its words.
+
+        Raises InputError for an unknown label or an unusable photo or box.
+        """
+        asked = [self.known_label(label) for label in labels]
+        views = self.human_views()
+        answers = self._answers(image, asked, "human", box_xyxy_px)
+        return self._contact_maps(asked, answers, views, "human")
+
+    @torch.no_grad()
+    def predict_affordance(
+        self,
+        image: Image.Image,
+        label: str,
+        mesh: Mesh,
+        *,
+        box_xyxy_px: Sequence[float] | None = None,
+    ) -> ContactMap:
+        """Where on an object's mesh the person in the photo touches it."""
+        asked = [self.known_label(label)]
+        views = self.object_views(mesh)
+        answers = self._answers(image, asked, "object", box_xyxy_px)
+        return self._contact_maps(asked, answers, views, "object")[0]
+
+    def known_label(self, label: str) -> str:
+        """The label in the model's spelling. Raises InputError with the nearest known ones."""
+        text = " ".join(label.replace("_", " ").lower().split())
+        if len(text) > LONGEST_LABEL:
+            raise InputError(
+                f"object label has {len(text)} characters, at most {LONGEST_LABEL} are read; it "
+                f"begins with {text[:30]!r}"
+            )
+        self.tokenizer.plain(text)
+        if not text or not self.config.labels:
+            return text
+        known = {" ".join(k.replace("_", " ").lower().split()): k for k in self.config.labels}
+        if text in known:
+            return known[text]
+        near = difflib.get_close_matches(text, list(known), n=3)
+        hint = f"did you mean {near}?" if near else f"known are {sorted(known)[:8]} and so on"
+        raise InputError(
+            f"object label {label!r} is not one of the {len(known)} known labels; {hint}"
+        )
+
+    def _token_id(self, target: Literal["human", "object"]) -> int:
+        return self.tokenizer.human_id if target == "human" else self.tokenizer.object_id
+
+    def _answers(
+        self,
+        image: Image.Image,
+        labels: Sequence[str],
+        target: Literal["human", "object"],
+        box_xyxy_px: Sequence[float] | None,
+    ) -> list[GeneratedAnswer]:
+        photo = frame_photo(require_photo(image), self.config.vision, box_xyxy_px)
+        pixels = self.language.vision.preprocess([photo]).to(self.device)
+        image_tokens = self.language.encode_image(pixels)[0]
+        questions = [self._question(label, target) for label in labels]
+        options = GenerationOptions(
+            eos_id=self.tokenizer.eos_id,
+            watched_ids=(self._token_id(target),),
+            max_new_tokens=self.config.max_new_tokens,
+        )
+        style = self.config.template_style
+        prompts = [self.tokenizer.prompt(question, style) for question in questions]
+        return generate_answers(self.language, image_tokens, prompts, options)
+
+    def _question(self, label: str, target: Literal["human", "object"]) -> str:
+        fixed = self.config.contact_question
+        if fixed and target == "human":
+            return templates.fill(fixed, label)
+        return templates.question(label, target=target)
+
+    def _contact_maps(
+        self,
+        labels: Sequence[str],
+        answers: Sequence[GeneratedAnswer],
+        views: SurfaceViews,
+        target: Literal["human", "object"],
+    ) -> list[ContactMap]:
+        token = self._token_id(target)
+        touched = [i for i, answer in enumerate(answers) if token in answer.states]
+        vertex = torch.zeros(len(labels), views.surface_map.num_vertices)
+        low_res: dict[int, Tensor] = {}
+        for start in range(0, len(touched), LIFTS_PER_CALL):
+            chunk = touched[start : start + LIFTS_PER_CALL]
+            hidden = torch.stack([answers[i].states[token] for i in chunk])
+            prompts = self.prompt_vectors(hidden, views.cameras, target)
+            logits = self.localizer.decode(prompts, views.embeddings, target)
+            lifted = views.view_set.fill_unseen(self.lift(logits, views, target).cpu().float())
+            vertex[chunk] = lifted
+            low_res |= dict(zip(chunk, logits.float().sigmoid().cpu(), strict=True))
+        topology = self.config.topology if target == "human" else "object"
+        return [
+            ContactMap(
+                vertex_probability=vertex[i],
+                topology=topology,
+                label=label,
+                threshold=self.config.threshold,
+                seen=views.view_set.seen,
+                view_probability=low_res.get(i),
+                answer=self.tokenizer.decode(answer.token_ids),
+                finished=answer.finished,
+            )
+            for i, (label, answer) in enumerate(zip(labels, answers, strict=True))
+        ]
+
+    def _views_of(self, mesh: Mesh, build: Callable[[Mesh, int], ViewSet]) -> SurfaceViews:
+        seen_set = build(mesh, self.config.view_resolution_px)
+        same = self.config.lift_resolution_px == self.config.view_resolution_px
+        lift_set = seen_set if same else build(mesh, self.config.lift_resolution_px)
+        return SurfaceViews(
+            embeddings=self.localizer.encode_views_cached(seen_set.images, seen_set.key),
+            cameras=seen_set.camera_vectors.to(self.device),
+            surface_map=lift_set.surface_map.to(self.device),
+            view_set=lift_set,
+        )

@@ -1,0 +1,357 @@
+"""Pictures of synthetic scenes, with their exact labels.
+
+One rasterisation per picture at twice its size; everything else is per covered pixel. Knows posed
+scenes, cameras and styles; knows nothing of contacts, words or files.
+"""
+
+import io
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int8, UInt8
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from human_recovery.anny_body import KEYPOINT_NAMES
+from human_recovery.parts import PART_NAMES
+from human_recovery.topology import get_topology
+from interactvlm.synthetic.appearance import Appearance, Rgb, body_chart, random_colour
+from interactvlm.synthetic.backgrounds import Background
+from interactvlm.synthetic.lighting import Lights, ShadowMaps
+from interactvlm.synthetic.posing import PosedScene, pose_scene, pose_scenes
+from interactvlm.synthetic.viewpoint import sample_camera
+from renders.camera import Camera
+from renders.mesh import Mesh
+from renders.rasterizer import VisiblePixels, visible_pixels
+
+__all__ = [
+    "Occluder",
+    "PosedScene",
+    "RenderedScene",
+    "Sensor",
+    "Style",
+    "pose_scene",
+    "pose_scenes",
+    "render_scene",
+    "sample_camera",
+]
+
+_TOPOLOGY = "anny"
+_SUPERSAMPLING = 2
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What the camera does to the light it gets."""
+
+    exposure: float = 1.0
+    contrast: float = 1.0
+    white_balance: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    noise: float = 0.0
+    """Standard deviation of pixel noise, display units (0..1)."""
+    blur_px: float = 0.0
+    """Standard deviation of the blur at the final size."""
+    jpeg_quality: int | None = None
+
+    @staticmethod
+    def random(rng: np.random.Generator) -> "Sensor":
+        """Mostly a decent camera, sometimes a noisy, soft or strongly compressed one."""
+        return Sensor(
+            exposure=float(rng.uniform(0.8, 1.2)),
+            contrast=float(rng.uniform(0.85, 1.2)),
+            white_balance=tuple(float(gain) for gain in rng.uniform(0.93, 1.07, size=3)),  # pyright: ignore[reportArgumentType]
+            noise=float(rng.exponential(0.012)),
+            blur_px=float(rng.uniform(0.3, 0.9)) if rng.random() < 0.3 else 0.0,
+            jpeg_quality=int(rng.integers(45, 95)) if rng.random() < 0.3 else None,
+        )
+
+
+@dataclass(frozen=True)
+class Occluder:
+    """A board or pole between camera and person; lengths as shares of the picture."""
+
+    column: float
+    """Centre, 0 left to 1 right."""
+    half_width: float
+    top: float
+    bottom: float
+    nearness: float
+    """Distance as a share of the distance to the nearest thing of the scene, below 1."""
+    colour: Rgb
+
+    @staticmethod
+    def random(rng: np.random.Generator) -> "Occluder":
+        """A thin pole over the full height or a low board."""
+        pole = rng.random() < 0.5
+        return Occluder(
+            column=float(rng.uniform(0.1, 0.9)),
+            half_width=float(rng.uniform(0.015, 0.05) if pole else rng.uniform(0.08, 0.25)),
+            top=-0.1 if pole else float(rng.uniform(0.65, 0.9)),
+            bottom=1.1,
+            nearness=float(rng.uniform(0.3, 0.8)),
+            colour=random_colour(rng),
+        )
+
+
+@dataclass(frozen=True)
+class Style:
+    """Everything about a picture's looks that is not the scene or the camera."""
+
+    appearance: Appearance = Appearance()
+    background: Background = Background()
+    lights: Lights = Lights()
+    sensor: Sensor = Sensor()
+    occluder: Occluder | None = None
+    seed: int = 0
+    """Seed of the sensor noise."""
+
+    @staticmethod
+    def random(rng: np.random.Generator) -> "Style":
+        """Independent draws of all parts; a foreground occluder in one picture of twelve."""
+        return Style(
+            appearance=Appearance.random(rng),
+            background=Background.random(rng),
+            lights=Lights.random(rng),
+            sensor=Sensor.random(rng),
+            occluder=Occluder.random(rng) if rng.random() < 1 / 12 else None,
+            seed=int(rng.integers(2**31)),
+        )
+
+
+@dataclass(frozen=True)
+class RenderedScene:
+    """A picture and its labels, pixel for pixel. Background, floor and occluder are instance 0."""
+
+    rgb: UInt8[np.ndarray, "height width 3"]
+    instance_index: Int8[np.ndarray, "height width"]
+    """0 background, 1 the person, 2.. the objects in the scene's order."""
+    part_index: Int8[np.ndarray, "height width"]
+    """0 where not the person, else 1 + index into `PART_NAMES`."""
+    depth_m: Float32[np.ndarray, "height width"]
+    """Camera z of person and objects; 0 where instance 0."""
+    keypoints_px: Float32[np.ndarray, "23 3"]
+    """x, y, visible (0 or 1), in the order of `KEYPOINT_NAMES`; x and y NaN behind the camera."""
+
+    def __repr__(self) -> str:
+        height, width = self.instance_index.shape
+        instances = int(self.instance_index.max(initial=0))
+        return f"RenderedScene({height}x{width} px, {instances} instances)"
+
+
+def render_scene(posed: PosedScene, camera: Camera, style: Style) -> RenderedScene:
+    """The picture `camera` takes of a posed scene, with exact labels. Deterministic."""
+    scale = _SUPERSAMPLING
+    large = camera.resized(scale * camera.height_px, scale * camera.width_px)
+    occluder = _occluder_mesh(posed, camera, style.occluder)
+    pixels = _Pixels.of(visible_pixels(_merged_mesh(posed, occluder), large))
+    shadows = ShadowMaps(posed.caster_points, style.lights)
+    linear = _lit_background(large, style, shadows)
+    linear.reshape(-1, 3)[pixels.pixel] = _lit_surfaces(posed, pixels, large, style, shadows)
+    linear = _box_downsample(linear, scale)
+
+    instance_of_face = np.append(posed.instance_of_face, np.zeros(12, dtype=np.int64))
+    face = np.full(large.height_px * large.width_px, -1, dtype=np.int64)
+    depth = np.zeros(face.shape, dtype=np.float32)
+    face[pixels.pixel], depth[pixels.pixel] = pixels.face, pixels.depth_m
+    # Labels by the nearest of the finer pixels' centres; all are equally near, take one.
+    fine = (large.height_px, large.width_px)
+    face = face.reshape(fine)[scale // 2 :: scale, scale // 2 :: scale]
+    surface_depth = depth.reshape(fine)[scale // 2 :: scale, scale // 2 :: scale]
+    instance = np.where(face >= 0, instance_of_face[face], 0).astype(np.int8)
+    part_of_face = np.append(_part_of_body_face(), np.int8(0))
+    part = part_of_face[np.where(instance == 1, face, -1)]
+    depth_m = np.where(instance > 0, surface_depth, np.float32(0))
+    keypoints = _visible_keypoints(posed, camera, part, surface_depth)
+    return RenderedScene(_develop(linear, style), instance, part, depth_m, keypoints)
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """The rasteriser's covered pixels as numpy arrays."""
+
+    pixel: np.ndarray
+    face: np.ndarray
+    weight: np.ndarray
+    depth_m: np.ndarray
+
+    @staticmethod
+    def of(visible: VisiblePixels) -> "_Pixels":
+        return _Pixels(
+            visible.pixel_index.numpy(),
+            visible.face_index.numpy(),
+            visible.barycentric.numpy(),
+            visible.depth_m.numpy(),
+        )
+
+
+def _merged_mesh(posed: PosedScene, occluder: tuple[np.ndarray, np.ndarray]) -> Mesh:
+    """Body, objects and occluder as one mesh, faces in that order."""
+    vertices, faces = occluder
+    return Mesh(
+        torch.from_numpy(np.concatenate([posed.vertices_world, vertices])),
+        torch.from_numpy(np.concatenate([posed.faces, faces + len(posed.vertices_world)])),
+    )
+
+
+def _occluder_mesh(
+    posed: PosedScene, camera: Camera, occluder: Occluder | None
+) -> tuple[Float32[np.ndarray, "verts 3"], np.ndarray]:
+    """A box in front of the camera; no vertices and faces without an occluder."""
+    if occluder is None:
+        return np.zeros((0, 3), dtype=np.float32), np.zeros((0, 3), dtype=np.int64)
+    points = camera.to_camera(torch.from_numpy(posed.framing_points()))
+    nearest = max(float(points[:, 2].min()), 0.2)
+    depth = nearest * occluder.nearness
+    width, height = camera.width_px, camera.height_px
+    columns = (np.array([-1, 1]) * occluder.half_width + occluder.column) * width
+    rows = np.array([occluder.top, occluder.bottom]) * height
+    pixels = torch.tensor([[column, row] for column in columns for row in rows])
+    pixels = pixels.float().repeat(2, 1)
+    depths = torch.tensor([depth] * 4 + [min(depth * 1.1, 0.95 * nearest)] * 4)
+    vertices = camera.unproject(pixels, depths).numpy()
+    # Corners: bit 0 bottom, bit 1 right, bit 2 far; two triangles per side.
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 2, 6, 4), (1, 5, 7, 3), (0, 4, 5, 1), (2, 3, 7, 6)]
+    faces = [[(a, b, c), (a, c, d)] for a, b, c, d in quads]
+    return vertices, np.array(faces, dtype=np.int64).reshape(-1, 3)
+
+
+def _lit_background(
+    camera: Camera, style: Style, shadows: ShadowMaps
+) -> Float32[np.ndarray, "height width 3"]:
+    """Linear background colours, with shadows and contact darkening on its floor."""
+    backdrop = style.background.paint(camera)
+    linear = np.square(np.clip(backdrop.rgb, 0, 1))
+    on_floor = backdrop.on_floor
+    shadow, contact = shadows.floor(backdrop.floor_world[on_floor])
+    light = style.lights.floor_light(shadow) * (1 - np.float32(0.45) * contact)[:, None]
+    linear[on_floor] *= light
+    return linear
+
+
+def _lit_surfaces(
+    posed: PosedScene, pixels: _Pixels, camera: Camera, style: Style, shadows: ShadowMaps
+) -> Float32[np.ndarray, "covered 3"]:
+    """Linear colours of the covered pixels."""
+    kind = np.digitize(pixels.face, (posed.num_body_faces, len(posed.faces)))
+    on_body, on_object, on_occluder = (kind == index for index in range(3))
+    weight = pixels.weight[:, :, None]
+    display = np.empty((len(pixels.face), 3), dtype=np.float32)
+    chart = body_chart(_TOPOLOGY)
+    corners = posed.faces[pixels.face[on_body]]
+    at = (chart.coordinates[corners] * weight[on_body]).sum(axis=1)
+    display[on_body] = style.appearance.colour(chart, at)
+    display[on_object] = posed.object_colours[pixels.face[on_object] - posed.num_body_faces]
+    if style.occluder is not None:
+        display[on_occluder] = style.occluder.colour
+
+    eye, points = _surface_points(pixels, camera)
+    normal = np.zeros_like(points)
+    real = ~on_occluder
+    normal[real] = (posed.corner_normals[pixels.face[real]] * weight[real]).sum(axis=1)
+    to_eye = eye - points
+    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
+    normal[on_occluder] = to_eye[on_occluder]
+    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+    normal = np.where((normal * to_eye).sum(axis=1, keepdims=True) < -0.2, -normal, normal)
+    key_share = shadows.key_share(points, normal)
+    gloss = np.where(on_object, 2 * style.lights.gloss, style.lights.gloss).astype(np.float32)
+    linear = style.lights.shade(np.square(display), normal, to_eye, key_share, gloss)
+    # Undersides near the floor receive little light from anywhere.
+    closeness = np.exp(-np.maximum(points[:, 2], 0) / np.float32(0.08)) * (0.6 - 0.4 * normal[:, 2])
+    return linear * (1 - np.float32(0.5) * closeness)[:, None]
+
+
+def _surface_points(
+    pixels: _Pixels, camera: Camera
+) -> tuple[Float32[np.ndarray, "3"], Float32[np.ndarray, "covered 3"]]:
+    """The eye, and the world point each covered pixel sees."""
+    centres = np.stack([pixels.pixel % camera.width_px, pixels.pixel // camera.width_px], axis=1)
+    centres = torch.from_numpy(centres.astype(np.float32) + 0.5)
+    points = camera.unproject(centres, torch.from_numpy(pixels.depth_m))
+    return camera.position_world.numpy(), points.numpy()
+
+
+def _box_downsample(
+    image: Float32[np.ndarray, "fine_height fine_width 3"], scale: int
+) -> Float32[np.ndarray, "height width 3"]:
+    rows = sum(image[start::scale] for start in range(scale))
+    return sum(rows[:, start::scale] for start in range(scale)) / np.float32(scale * scale)
+
+
+def _develop(linear: Float32[np.ndarray, "height width 3"], style: Style) -> UInt8[np.ndarray, "height width 3"]:
+    """Linear light to the bytes of a photo: tone curve, white balance, blur, noise, JPEG."""
+    sensor = style.sensor
+    light = linear * np.float32(sensor.exposure) * np.float32(sensor.white_balance)
+    image = np.sqrt(np.maximum(light, 0))
+    # Straight up to 0.8, then a soft shoulder instead of clipped highlights.
+    image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.3), image)
+    image = 0.5 + (image - 0.5) * np.float32(sensor.contrast)
+    if sensor.blur_px > 0:
+        image = gaussian_filter(image, (sensor.blur_px, sensor.blur_px, 0))
+    if sensor.noise > 0:
+        rng = np.random.default_rng(style.seed)
+        image = image + rng.standard_normal(image.shape, dtype=np.float32) * np.float32(sensor.noise)
+    rgb = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    if sensor.jpeg_quality is None:
+        return rgb
+    stream = io.BytesIO()
+    Image.fromarray(rgb).save(stream, "JPEG", quality=sensor.jpeg_quality)
+    return np.array(Image.open(stream))
+
+
+_PARTS_OF_JOINT = {
+    "nose": ("head",), "eye": ("head",), "ear": ("head",),
+    "shoulder": ("torso", "arm"), "elbow": ("arm", "forearm"), "wrist": ("forearm", "hand"),
+    "hip": ("torso", "buttocks", "thigh"), "knee": ("thigh", "leg"), "ankle": ("leg", "foot"),
+}  # fmt: skip
+"""Surface parts around each keypoint, without sides; toes and heels are on the foot."""
+
+
+@lru_cache(maxsize=1)
+def _keypoint_surface() -> tuple[Bool[np.ndarray, "keypoints parts"], Float32[np.ndarray, " keypoints"]]:
+    """Which part indices (0 none, 1.. parts) may show a keypoint, and how deep it lies (m)."""
+    allowed = np.zeros((len(KEYPOINT_NAMES), len(PART_NAMES) + 1), dtype=bool)
+    depth_m = np.empty(len(KEYPOINT_NAMES), dtype=np.float32)
+    for row, name in enumerate(KEYPOINT_NAMES):
+        side = next((side for side in ("left", "right") if side in name), "")
+        joint = next((joint for joint in _PARTS_OF_JOINT if joint in name), "foot")
+        parts = _PARTS_OF_JOINT.get(joint, ("foot",))
+        names = set(parts) | {f"{side} {part}" for part in parts}
+        allowed[row, 1:] = [part in names for part in PART_NAMES]
+        depth_m[row] = 0.045 if parts == ("head",) else 0.16
+    return allowed, depth_m
+
+
+@lru_cache(maxsize=1)
+def _part_of_body_face() -> Int8[np.ndarray, " faces"]:
+    """1 + part index of each body face, by its first vertex."""
+    topology = get_topology(_TOPOLOGY)
+    return (topology.part_of_vertex[topology.faces[:, 0]] + 1).numpy().astype(np.int8)
+
+
+def _visible_keypoints(
+    posed: PosedScene,
+    camera: Camera,
+    part: Int8[np.ndarray, "height width"],
+    surface_depth: Float32[np.ndarray, "height width"],
+) -> Float32[np.ndarray, "23 3"]:
+    """Projected keypoints; visible where the body's surface over the joint is what is seen."""
+    points = torch.from_numpy(posed.keypoints_world)
+    positions = camera.project(points).numpy()
+    depth = camera.to_camera(points)[:, 2].numpy()
+    allowed, skin_m = _keypoint_surface()
+    height, width = part.shape
+    inside = np.isfinite(positions).all(axis=1)
+    place = np.floor(np.where(inside[:, None], positions, -1)).astype(np.int64)
+    inside &= (place >= 0).all(axis=1) & (place < (width, height)).all(axis=1)
+    visible = np.zeros(len(points), dtype=bool)
+    # One pixel around: a joint on the silhouette belongs to the limb beside it.
+    for row_step in (-1, 0, 1):
+        for column_step in (-1, 0, 1):
+            row = np.clip(place[:, 1] + row_step, 0, height - 1)
+            column = np.clip(place[:, 0] + column_step, 0, width - 1)
+            near = np.abs(surface_depth[row, column] - depth) < skin_m
+            visible |= near & allowed[np.arange(len(points)), part[row, column]]
+    return np.column_stack([positions, visible & inside]).astype(np.float32)

@@ -1,0 +1,90 @@
+"""Settings of training; light enough for the command line's help."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from interactvlm.errors import InputError
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms of the training loss."""
+
+    words: float = 1.0
+    """Token cross-entropy of the answers."""
+    mask_focal: float = 2.0
+    """Focal-weighted binary cross-entropy on the valid pixels of the views."""
+    mask_dice: float = 1.0
+    """Dice on the valid pixels of the views."""
+    vertex: float = 3.0
+    """3D focal loss and sparsity on the lifted vertices."""
+    keypoints: float = 1.0
+    """Heat maps of the photo tower."""
+    classes: float = 1.0
+    """Part and object segmentation of the photo tower."""
+    direct: float = 1.0
+    """Per-vertex head on the contact token; prepares the token before the decoder learns."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train InteractVLM on generated scenes: see, then speak, then localize."""
+
+    preset: Literal["mini"] = "mini"
+    """Which model to build."""
+    data: Path = Path("data/synthetic")
+    """Folder with the `train` and `val` splits made by `interactvlm synth`."""
+    out: Path = Path("runs/mini")
+    """Folder of checkpoints, logs and the final weights."""
+    perception_steps: int = 4000
+    """Steps in which only the photo tower learns."""
+    language_steps: int = 6000
+    """Steps in which tower, language model and token projection learn together."""
+    view_steps: int = 200
+    """Steps that teach the view encoder where on the body a pixel lies; it is frozen afterwards."""
+    localizer_steps: int = 1200
+    """Steps in which FeatLift and the mask decoder learn on the finished tokens."""
+    batch: int = 32
+    """Pictures per step and process."""
+    queries: int = 48
+    """Questions per step and process in the language stage."""
+    localizer_batch: int = 24
+    """Contact tokens per step in the localizer stage."""
+    rate: float = 1.5e-3
+    """Peak learning rate of tower and language model."""
+    localizer_rate: float = 1e-3
+    """Peak learning rate of FeatLift and the mask decoder."""
+    weight_decay: float = 0.02
+    """AdamW's decay on matrices."""
+    warmup: int = 200
+    """Steps to the peak rate."""
+    average: float = 0.999
+    """Decay of the running average of the weights that is saved; 0 saves the last weights."""
+    part_dropout: float = 0.3
+    """Share of answers without body-part words."""
+    absent: float = 0.1
+    """Share of pictures with an extra question about an object that is not there."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """Number type of forward passes."""
+    device: str = "cpu"
+    """cpu, cuda or cuda:N."""
+    seed: int = 0
+    """Seed of weights, order and augmentation."""
+    log_every: int = 50
+    """Steps between rows of log.csv."""
+    save_every: int = 500
+    """Steps between checkpoints; a killed run resumes from the last one, exactly."""
+    losses: LossWeights = field(default_factory=LossWeights)
+    """Weights of the loss terms."""
+    feat_lift: Literal["none", "simple", "view_index", "featlift"] = "featlift"
+    """Ablation: how a token becomes one vector per view."""
+    prompt_mode: Literal["all_views", "own_view"] = "own_view"
+    """Ablation: whether a view sees all lifted vectors or its own."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "queries", "localizer_batch", "log_every", "save_every"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if not 0 <= self.part_dropout <= 1 or not 0 <= self.absent <= 1:
+            raise InputError("part_dropout and absent are shares between 0 and 1")

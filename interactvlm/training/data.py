@@ -1,0 +1,170 @@
+"""Batches from stored scenes: pictures with perception targets, and questions with answers.
+
+Mirroring is exact: pictures, keypoints, parts, contacts and the words all swap sides.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from human_recovery.parts import parts_in_contact
+from human_recovery.topology import BodyTopology
+from interactvlm.perception import FINE_STRIDE, NUM_KEYPOINTS, NUM_PARTS
+from interactvlm.synthetic.shards import SceneShards
+
+KEYPOINT_MIRROR: tuple[int, ...] = (0, *(i + 1 if i % 2 else i - 1 for i in range(1, 23)), 24, 23)
+"""Partner of each keypoint: after the nose they come in left/right pairs."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One question about one picture of a batch."""
+
+    picture: int
+    label: str
+    contact: Bool[Tensor, "verts"]
+    parts: tuple[str, ...]
+
+    @property
+    def touched(self) -> bool:
+        """Whether the truth holds any contact."""
+        return bool(self.contact.any())
+
+
+@dataclass(frozen=True)
+class PictureBatch:
+    """Pictures with the targets of the photo tower, and the questions drawn for them."""
+
+    rgb: UInt8[Tensor, "batch size size 3"]
+    classes: Int[Tensor, "batch rows columns"]
+    keypoints: Float[Tensor, "batch keypoints 3"]
+    """x, y in cells of the heat map, visibility."""
+    queries: tuple[Query, ...]
+
+
+class SceneSampler:
+    """Draws random training batches; the state is the step number, so a run resumes exactly."""
+
+    def __init__(
+        self, shards: SceneShards, topology: BodyTopology, labels: tuple[str, ...], seed: int
+    ) -> None:
+        self.shards, self.topology, self.labels, self.seed = shards, topology, labels, seed
+        self.partner = topology.symmetric_partner
+        self.part_mirror = part_mirror_table()
+
+    def batches(
+        self, count: int, start_step: int, *, with_queries: bool, absent: float = 0.0, rank: int = 0
+    ) -> Iterator[PictureBatch]:
+        """Endless batches from `start_step` on; each step's content depends on seed, rank and step only."""
+        step = start_step
+        while True:
+            rng = np.random.default_rng([self.seed, rank, step])
+            yield self.draw(rng, count, with_queries=with_queries, absent=absent)
+            step += 1
+
+    def draw(
+        self, rng: np.random.Generator, count: int, *, with_queries: bool, absent: float = 0.0
+    ) -> PictureBatch:
+        """One random batch with mirroring and colour jitter."""
+        rgb, classes, keypoints, queries = [], [], [], []
+        for position in range(count):
+            scene = self.shards.scenes[rng.integers(len(self.shards.scenes))]
+            picture = self.shards.picture(scene, int(rng.integers(len(scene.pictures))))
+            mirrored = bool(rng.random() < 0.5)
+            names = [o.label for o in scene.objects]
+            target = class_map(picture.instance, picture.part, names, self.labels)
+            points = picture.keypoints_px.copy()
+            points[:, :2] /= FINE_STRIDE
+            image = jitter(picture.rgb, rng)
+            if mirrored:
+                image, target = image[:, ::-1], self.part_mirror[target[:, ::-1]]
+                points = points[list(KEYPOINT_MIRROR)]
+                points[:, 0] = target.shape[1] - points[:, 0]
+            rgb.append(np.ascontiguousarray(image))
+            classes.append(np.ascontiguousarray(target))
+            keypoints.append(points)
+            if with_queries:
+                contact = torch.from_numpy(self.shards.contact(scene))
+                if mirrored:
+                    contact = contact[:, self.partner]
+                queries += self._queries(position, names, contact, rng, absent)
+        return PictureBatch(
+            torch.from_numpy(np.stack(rgb)),
+            torch.from_numpy(np.stack(classes)).long(),
+            torch.from_numpy(np.stack(keypoints)).float(),
+            tuple(queries),
+        )
+
+    def _queries(
+        self, position: int, names: list[str], contact: Tensor, rng: np.random.Generator, absent: float
+    ) -> list[Query]:
+        queries = [self._query(position, n, c) for n, c in zip(names, contact, strict=True)]
+        if rng.random() < 0.35:
+            queries.append(self._query(position, "", contact.any(0)))
+        if rng.random() < absent:
+            others = [label for label in self.labels if label not in names]
+            nothing = torch.zeros(self.shards.num_vertices, dtype=torch.bool)
+            queries.append(self._query(position, str(rng.choice(others)), nothing))
+        return queries
+
+    def _query(self, position: int, label: str, contact: Bool[Tensor, "verts"]) -> Query:
+        parts = tuple(parts_in_contact(contact, self.topology)) if contact.any() else ()
+        return Query(position, label, contact, parts)
+
+
+def part_mirror_table() -> UInt8[np.ndarray, "256"]:
+    """Class index -> class index after mirroring; only left/right parts move."""
+    from human_recovery.parts import PART_NAMES, mirror_part
+
+    table = np.arange(256, dtype=np.uint8)
+    for index, name in enumerate(PART_NAMES):
+        table[1 + index] = 1 + PART_NAMES.index(mirror_part(name))
+    return table
+
+
+def class_map(
+    instance: UInt8[np.ndarray, "size size"], part: UInt8[np.ndarray, "size size"],
+    names: list[str], labels: tuple[str, ...],
+) -> UInt8[np.ndarray, "rows columns"]:  # fmt: skip
+    """Background, parts and known objects at the tower's fine stride (nearest pixel).
+
+    Objects whose label the model does not know count as background.
+    """
+    offset = FINE_STRIDE // 2
+    instance, part = instance[offset::FINE_STRIDE, offset::FINE_STRIDE], part[offset::FINE_STRIDE, offset::FINE_STRIDE]
+    table = np.zeros(256, dtype=np.uint8)
+    for index, name in enumerate(names):
+        if name in labels:
+            table[2 + index] = 1 + NUM_PARTS + labels.index(name)
+    return np.where(instance == 1, part, table[instance]).astype(np.uint8)
+
+
+def jitter(rgb: UInt8[np.ndarray, "size size 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "size size 3"]:
+    """Random gain per channel, contrast and brightness, sometimes grey."""
+    values = rgb.astype(np.float32)
+    gain = rng.uniform(0.75, 1.25) * rng.uniform(0.9, 1.1, size=3).astype(np.float32)
+    values = (values - 118) * np.float32(rng.uniform(0.75, 1.25)) + 118
+    values = values * gain.astype(np.float32) + np.float32(rng.uniform(-20, 20))
+    if rng.random() < 0.1:
+        values = np.repeat(values.mean(2, keepdims=True), 3, axis=2)
+    return values.clip(0, 255).astype(np.uint8)
+
+
+def text_pairs(
+    queries: tuple[Query, ...], token: str, rng: random.Random, drop_parts: float
+) -> list[tuple[str, str]]:
+    """A question and its true answer for every query."""
+    from interactvlm.templates import sample
+
+    return [
+        sample(q.label, token, touched=q.touched, parts=q.parts, rng=rng, drop_parts=drop_parts)
+        for q in queries
+    ]
+
+
+assert len(KEYPOINT_MIRROR) == NUM_KEYPOINTS

@@ -1,0 +1,171 @@
+"""What each training stage minimises, as one module so that it can be wrapped for several devices."""
+
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from interactvlm.perception import NUM_PARTS, Perception, normalize_pixels
+from interactvlm.tokens import TokenBatch
+from interactvlm.training.config import LossWeights
+from interactvlm.training.data import PictureBatch
+
+Terms = dict[str, Tensor]
+
+
+class VertexHead(nn.Module):
+    """A vector to one logit per vertex; starts at the mean contact so that it learns differences."""
+
+    def __init__(self, width: int, num_vertices: int, rank: int = 192) -> None:
+        super().__init__()
+        self.inner = nn.Linear(width, rank)
+        self.outer = nn.Linear(rank, num_vertices)
+        nn.init.normal_(self.outer.weight, std=0.02)
+        nn.init.constant_(self.outer.bias, -4.0)
+
+    def forward(self, vector: Float[Tensor, "queries width"]) -> Float[Tensor, "queries verts"]:
+        return self.outer(functional.gelu(self.inner(vector)))
+
+
+class DirectRegressor(nn.Module):
+    """The baseline: label and image tokens straight to vertices, no words and no views.
+
+    Shares the photo tower, the data and the training time of the model it is compared with.
+    """
+
+    def __init__(self, width: int, num_labels: int, num_vertices: int, heads: int = 4) -> None:
+        super().__init__()
+        self.label = nn.Embedding(num_labels + 1, width)
+        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(
+            [nn.MultiheadAttention(width, heads, batch_first=True) for _ in range(2)]
+        )
+        self.mlps = nn.ModuleList(
+            [nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)) for _ in range(2)]
+        )  # fmt: skip
+        self.head = VertexHead(width, num_vertices)
+
+    def forward(
+        self, tokens: Float[Tensor, "queries tokens width"], label_index: Int[Tensor, "queries"]
+    ) -> Float[Tensor, "queries verts"]:
+        """Logits; label index 0 asks for any object."""
+        tokens = self.norm(tokens)
+        query = self.label(label_index)[:, None]
+        for attention, mlp in zip(self.blocks, self.mlps, strict=True):
+            query = query + attention(query, tokens, tokens, need_weights=False)[0]
+            query = query + mlp(query)
+        return self.head(query[:, 0])
+
+
+@dataclass(frozen=True)
+class LanguageBatch:
+    """Tokenised questions and answers of a picture batch."""
+
+    text: TokenBatch
+    picture: Int[Tensor, "queries"]
+    label_index: Int[Tensor, "queries"]
+    contact: Bool[Tensor, "queries verts"]
+
+
+class Objective(nn.Module):
+    """Model, auxiliary heads and the losses of the perception and language stages."""
+
+    def __init__(self, model: Any, num_vertices: int, losses: LossWeights) -> None:
+        super().__init__()
+        self.model = model
+        self.losses = losses
+        width = model.language.vision.width
+        self.token_head = VertexHead(model.config.localizer.dim, num_vertices)
+        self.direct = DirectRegressor(width, len(model.config.labels), num_vertices)
+
+    def forward(self, batch: PictureBatch, language: LanguageBatch | None = None) -> Terms:
+        """Weighted loss terms of one batch."""
+        perception = self.model.language.vision.perceive(normalize_pixels(batch.rgb))
+        terms = perception_losses(perception, batch, self.losses)
+        if language is not None:
+            terms |= self._language_losses(perception.tokens, language)
+        return terms
+
+    def _language_losses(self, tokens: Tensor, batch: LanguageBatch) -> Terms:
+        model = self.model
+        image = model.language.projector(tokens)[batch.picture]
+        output = model.language(batch.text.input_ids, image, batch.text.attention)
+        labels = model.language.expand(batch.text.labels, batch.text.input_ids, -100)
+        words = functional.cross_entropy(output.logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100)
+        terms = {"words": self.losses.words * words}
+        row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.human_id)
+        token = model.token_projection(output.hidden[row, at])
+        contact = batch.contact.float()
+        if len(row):
+            terms["token"] = self.losses.direct * contact_loss(self.token_head(token), contact[row])
+        direct = self.direct(tokens[batch.picture], batch.label_index)
+        terms["direct"] = self.losses.direct * contact_loss(direct, contact)
+        return terms
+
+
+def build_language_batch(
+    model: Any, batch: PictureBatch, rng: random.Random, limit: int, drop_parts: float
+) -> LanguageBatch:
+    """Questions and answers in tokens; at most `limit` of them, drawn at random."""
+    from interactvlm.training.data import text_pairs
+
+    queries = batch.queries
+    if len(queries) > limit:
+        queries = tuple(rng.sample(queries, limit))
+    tokenizer, config = model.tokenizer, model.config
+    pairs = text_pairs(queries, config.tokens.human, rng, drop_parts)
+    examples = [tokenizer.example(asked, told, config.template_style) for asked, told in pairs]
+    index = ["", *config.labels]
+    return LanguageBatch(
+        tokenizer.batch(examples),
+        torch.tensor([q.picture for q in queries]),
+        torch.tensor([index.index(q.label) for q in queries]),
+        torch.stack([q.contact for q in queries]),
+    )
+
+
+def perception_losses(perception: Perception, batch: PictureBatch, losses: LossWeights) -> Terms:
+    """Cross-entropy of the heat maps (keypoints inside the frame) and of the segmentation."""
+    rows = perception.keypoint_logits.shape[-1]
+    target, inside = heat_maps(batch.keypoints, rows)
+    log_share = perception.keypoint_logits.flatten(2).log_softmax(-1)
+    heat = -(target * log_share).sum(-1) * inside
+    weight = torch.ones(perception.class_logits.shape[1], device=heat.device)
+    weight[0], weight[1 : 1 + NUM_PARTS] = 0.4, 0.8
+    classes = functional.cross_entropy(perception.class_logits, batch.classes, weight=weight)
+    return {
+        "keypoints": losses.keypoints * 0.2 * heat.sum() / inside.sum().clamp(min=1),
+        "classes": losses.classes * classes,
+    }
+
+
+def heat_maps(
+    keypoints: Float[Tensor, "batch keypoints 3"], cells: int, sigma: float = 1.0
+) -> tuple[Float[Tensor, "batch keypoints pixels"], Float[Tensor, "batch keypoints"]]:
+    """Normalised Gaussian targets, and 1 for keypoints inside the frame (hidden ones too)."""
+    inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] < cells)).all(-1)
+    at = torch.where(inside[..., None], keypoints[..., :2], torch.zeros_like(keypoints[..., :2]))
+    centre = torch.arange(cells, device=keypoints.device) + 0.5
+    bump = torch.exp(-((at[..., None] - centre) ** 2) / (2 * sigma**2))
+    target = (bump[:, :, 1, :, None] * bump[:, :, 0, None, :]).flatten(2)
+    return target / target.sum(-1, keepdim=True).clamp(min=1e-6), inside.float()
+
+
+def contact_loss(
+    logits: Float[Tensor, "queries verts"], contact: Float[Tensor, "queries verts"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy, its focal form and Dice per query; queries without contact have no Dice."""
+    logits = logits.float()
+    plain = functional.binary_cross_entropy_with_logits(logits, contact, reduction="none")
+    focal = (1 - (-plain).exp()).square() * plain
+    probability = logits.sigmoid()
+    overlap = 2 * (probability * contact).sum(1)
+    dice = 1 - (overlap + 1) / (probability.sum(1) + contact.sum(1) + 1)
+    touched = contact.any(1)
+    per_vertex = (plain + focal).mean() * math.sqrt(logits.shape[1] / 100)
+    return per_vertex + (dice * touched).sum() / touched.sum().clamp(min=1)

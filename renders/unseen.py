@@ -1,0 +1,96 @@
+"""Values for vertices no view sees, from their neighbours on the surface.
+
+Knows a surface and which of its vertices have a value; knows no views.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+_POINTS_AT_ONCE = 1024
+"""Unseen vertices compared with all seen ones together, when the surface gives no path."""
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceFill:
+    """How unseen vertices take their values: ring by ring, the mean of the known neighbours."""
+
+    seen: Bool[Tensor, "verts"]
+    """Vertices that keep their own value."""
+    rings: tuple[tuple[Int[Tensor, "links"], Int[Tensor, "links"], Float[Tensor, "links"]], ...]
+    """Per ring: vertex that receives, vertex that gives, share."""
+    filled: Bool[Tensor, "verts"]
+    """Vertices that get a value from others; the rest of the unseen ones get 0."""
+
+    @staticmethod
+    def build(
+        seen: Bool[Tensor, "verts"],
+        faces: Int[Tensor, "faces 3"],
+        vertices: Float[Tensor, "verts 3"] | None = None,
+    ) -> "SurfaceFill":
+        """Plans the filling once for a surface and its seen vertices.
+
+        Parts of the surface without any seen vertex (an eyeball, a loose point) take the value of
+        the seen vertex nearest in space when `vertices` are given, else they stay 0.
+        """
+        edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long()
+        edges = torch.unique(torch.cat([edges, edges.flip(1)]), dim=0)
+        known, rings = seen.clone(), []
+        while True:
+            links = edges[~known[edges[:, 0]] & known[edges[:, 1]]]
+            if len(links) == 0:
+                break
+            rings.append(_ring(links, len(seen)))
+            known[links[:, 0]] = True
+        left = (~known).nonzero().flatten()
+        if vertices is not None and len(left) and bool(seen.any()):
+            giver = _nearest_seen(vertices, seen, left)
+            rings.append((left, giver, torch.ones(len(left), device=left.device)))
+            known[left] = True
+        return SurfaceFill(seen, tuple(rings), known & ~seen)
+
+    def apply(self, values: Float[Tensor, "*batch verts"]) -> Float[Tensor, "*batch verts"]:
+        """`values` with every unseen vertex filled; differentiable."""
+        result = torch.where(self.seen, values, 0.0).reshape(-1, len(self.seen))
+        samples, size = result.shape
+        offsets = torch.arange(samples, device=values.device)[:, None] * size
+        flat = result.reshape(-1)
+        for receiver, giver, share in self.rings:
+            given = flat.index_select(0, (offsets + giver).reshape(-1)).view(samples, -1)
+            given = (given * share.to(values.dtype)).reshape(-1)
+            flat = flat.index_add(0, (offsets + receiver).reshape(-1), given)
+        return flat.view(values.shape)
+
+
+def _ring(
+    links: Int[Tensor, "links 2"], num_vertices: int
+) -> tuple[Int[Tensor, "links"], Int[Tensor, "links"], Float[Tensor, "links"]]:
+    count = torch.bincount(links[:, 0], minlength=num_vertices)
+    return links[:, 0], links[:, 1], 1.0 / count[links[:, 0]].float()
+
+
+def _nearest_seen(
+    vertices: Float[Tensor, "verts 3"], seen: Bool[Tensor, "verts"], left: Int[Tensor, "left"]
+) -> Int[Tensor, "left"]:
+    candidates = seen.nonzero().flatten()
+    nearest = [
+        torch.cdist(vertices[part], vertices[candidates]).argmin(1)
+        for part in left.split(_POINTS_AT_ONCE)
+    ]
+    return candidates[torch.cat(nearest)]
+
+
+def fill_unseen(
+    values: Float[Tensor, "*batch verts"],
+    seen: Bool[Tensor, "verts"],
+    faces: Int[Tensor, "faces 3"],
+    vertices: Float[Tensor, "verts 3"] | None = None,
+) -> Float[Tensor, "*batch verts"]:
+    """`values` with unseen vertices filled from their surface neighbours, ring by ring.
+
+    For repeated use, build a `SurfaceFill` once. Our own addition: the published lift leaves
+    unseen vertices at 0.
+    """
+    return SurfaceFill.build(seen, faces, vertices).apply(values)
