@@ -1,76 +1,122 @@
 """The open Anny body behind a small, batched, float32 interface.
 
-Frame: z up, metres, the person faces -y and has their left at +x; the origin is the pelvis root.
+Frame: z up, metres; the person faces -y with their left at +x; the origin is the pelvis root.
+Knows nothing of cameras, parts or contact. Anny's own SMPL-X topology, a non-commercial download,
+is never asked for.
 """
 
 import contextlib
 import io
-import math
+import sys
+import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import roma
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from renders.errors import InputError
+from human_recovery.hands import Side, curl_rotations, finger_axes
+from human_recovery.transfer import closest_surface_points
+from renders.cache import content_key, load_or_build
+from renders.errors import AssetError, InputError
 
-PHENOTYPES = ("gender", "age", "muscle", "weight", "height", "proportions")
+if TYPE_CHECKING:
+    from human_recovery.topology import BodyTopology
+
+Resolution = Literal["full", "fast"]
+
+PHENOTYPE_NAMES = ("gender", "age", "muscle", "weight", "height", "proportions")
+"""Each in [0, 1]; gender 0 is male, 1 is female; 0.5 everywhere is the average adult."""
+
 KEYPOINT_NAMES = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder",
-    "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee",
-    "right_knee", "left_ankle", "right_ankle", "left_big_toe", "right_big_toe", "left_small_toe",
-    "right_small_toe", "left_heel", "right_heel",
-)  # fmt: skip
-"""COCO's 17, then toes and heels, as Anny's regressor gives them."""
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow"),
+    *("left_wrist", "right_wrist", "left_hip", "right_hip"),
+    *("left_knee", "right_knee", "left_ankle", "right_ankle"),
+    *("left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe"),
+    *("left_heel", "right_heel"),
+)
+"""COCO's 17 in COCO's order, then toes and heels."""
 
-_FINGERS_LEFT = (0.557, -0.411, -0.722)
-_THUMB_LEFT = (-0.477, -0.870, 0.128)
-_PALM_LEFT = (-0.680, 0.273, -0.680)
-_FIST_DEG = {"1": (0.0, 30.0, 40.0), "2": (72.0, 85.0, 50.0), "3": (76.0, 88.0, 50.0),
-             "4": (78.0, 88.0, 50.0), "5": (80.0, 85.0, 50.0)}  # fmt: skip
-"""Flexion of the three joints of each finger (1 = thumb) in a fist, degrees."""
-
-
-FAST_BONES = (
-    "root", "pelvis.L", "upperleg01.L", "upperleg02.L", "lowerleg01.L", "lowerleg02.L", "foot.L",
-    "pelvis.R", "upperleg01.R", "upperleg02.R", "lowerleg01.R", "lowerleg02.R", "foot.R", "spine05",
-    "spine04", "spine03", "spine02", "spine01", "clavicle.L", "shoulder01.L", "upperarm01.L",
-    "upperarm02.L", "lowerarm01.L", "lowerarm02.L", "wrist.L", "clavicle.R", "shoulder01.R",
-    "upperarm01.R", "upperarm02.R", "lowerarm01.R", "lowerarm02.R", "wrist.R", "neck01", "neck02",
-    "neck03", "head",
-)  # fmt: skip
-"""Bones of the fast rig in its order; the full rig has all of them."""
+_MODEL_OPTIONS: dict[str, dict[str, str]] = {
+    "full": {},
+    "fast": {"rig": "anny-notoes-nohands-noeyes", "topology": "notoes_collapse10pc"},
+}
+_SLOW_BUILD_S = 3.0
 
 
 @dataclass(frozen=True)
 class BodyOutput:
-    """A posed batch of bodies, in metres."""
+    """A posed batch of bodies, in metres, in the frame of the model that made it."""
 
     vertices: Float[Tensor, "batch verts 3"]
     bone_heads: Float[Tensor, "batch bones 3"]
 
+    def __repr__(self) -> str:
+        batch, vertices, _ = self.vertices.shape
+        return f"BodyOutput({batch} bodies, {vertices} vertices, {self.bone_heads.shape[1]} bones)"
+
 
 class AnnyBody(nn.Module):
-    """Anny at full resolution (13,718 vertices, 104 bones) or collapsed (1,229 vertices, 36 bones)."""
+    """Anny as 13,718 vertices and 104 bones ("full") or 1,229 and 36 ("fast").
 
-    def __init__(self, resolution: Literal["full", "fast"] = "full") -> None:
+    The first use of a resolution on a machine builds it (15 to 100 s, told in one line on standard
+    error); Anny keeps the result in its own cache folder.
+
+    Raises:
+        InputError: `resolution` is neither "full" nor "fast".
+        AssetError: the package `anny` is missing or of a version with other phenotypes.
+    """
+
+    faces: Int[Tensor, "faces 3"]
+    keypoint_weights: Float[Tensor, "keypoints verts"]
+
+    def __init__(self, resolution: Resolution = "full") -> None:
         super().__init__()
-        self.resolution = resolution
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            import anny
-
-            options: dict[str, Any] = {"skinning_method": "lbs"}
-            if resolution == "fast":
-                options |= {"rig": "anny-notoes-nohands-noeyes", "topology": "notoes_collapse10pc"}
-            self.anny: Any = anny.Anny(**options).float()
-            self._regressor: Any = anny.KeypointsRegressor.coco(self.anny) if resolution == "full" else None
+        if resolution not in get_args(Resolution):
+            raise InputError(
+                f"body resolution {resolution!r} is unknown; allowed: 'full' and 'fast'"
+            )
+        self.resolution: Resolution = resolution
+        self.phenotype_names = PHENOTYPE_NAMES
+        self.anny: Any = _load_anny(resolution)
         self.bone_names: tuple[str, ...] = tuple(self.anny.bone_labels)
-        self.faces: Int[Tensor, "faces 3"] = self.anny.get_triangular_faces().long()
-        self.phenotype_names = PHENOTYPES
+        self.register_buffer("faces", self.anny.get_triangular_faces().long(), persistent=False)
+        weights = _full_keypoint_weights(self.anny) if resolution == "full" else (
+            _fast_keypoint_weights(self.anny, self.faces)
+        )
+        self.register_buffer("keypoint_weights", weights, persistent=False)
+        self.requires_grad_(False)
+        self._finger_axes: dict[str, dict[str, Tensor]] = {}
+
+    @property
+    def topology_name(self) -> Literal["anny", "anny-fast"]:
+        return "anny" if self.resolution == "full" else "anny-fast"
+
+    @property
+    def topology(self) -> "BodyTopology":
+        """Faces, canonical pose, parts and symmetric partners of this resolution."""
+        from human_recovery.topology import get_topology
+
+        return get_topology(self.topology_name)
+
+    @property
+    def shape_names(self) -> tuple[str, ...]:
+        return PHENOTYPE_NAMES
+
+    def neutral_shape(self, batch: int = 1) -> Float[Tensor, "batch 6"]:
+        """Phenotypes of the average adult."""
+        return torch.full((batch, len(PHENOTYPE_NAMES)), 0.5, device=self.faces.device)
+
+    def rest_rotations(self, batch: int = 1) -> Float[Tensor, "batch bones 3 3"]:
+        """No rotation anywhere: the rest pose, arms hanging 48 degrees below horizontal."""
+        eye = torch.eye(3, device=self.faces.device)
+        return eye.expand(batch, len(self.bone_names), 3, 3).clone()
 
     def forward(
         self,
@@ -78,51 +124,172 @@ class AnnyBody(nn.Module):
         bone_rotations: Float[Tensor, "batch bones 3 3"],
         translation: Float[Tensor, "batch 3"],
     ) -> BodyOutput:
-        """Pose a batch; rotations are deltas about the model's axes at rest, identity is the A-pose."""
-        pose = torch.eye(4, device=translation.device).repeat(*bone_rotations.shape[:2], 1, 1)
-        pose = torch.cat([torch.cat([bone_rotations, pose[..., :3, 3:]], -1), pose[..., 3:, :]], -2)
-        shape = dict(zip(PHENOTYPES, phenotypes.unbind(1), strict=True))
-        output = self.anny(pose, phenotype_kwargs=shape)
+        """Posed bodies.
+
+        A bone's rotation is about the model's own axes at rest, as in SMPL: identity everywhere is
+        the rest pose, and a bone carries all that hang on it. The root turns about the pelvis.
+        """
+        if bone_rotations.shape[1] != len(self.bone_names):
+            raise InputError(
+                f"the {self.resolution} body has {len(self.bone_names)} bones, got rotations for "
+                f"{bone_rotations.shape[1]}; full_rotations() maps the fast rig to the full one"
+            )
+        pose = torch.nn.functional.pad(bone_rotations, (0, 1, 0, 1))
+        corner = torch.zeros_like(pose[0, 0])
+        corner[3, 3] = 1.0
+        output = self.anny(pose + corner, phenotype_kwargs=phenotypes)
         offset = translation[:, None]
         return BodyOutput(output["vertices"] + offset, output["bone_poses"][..., :3, 3] + offset)
+
+    def keypoints(self, output: BodyOutput) -> Float[Tensor, "batch keypoints 3"]:
+        """The 23 points of `KEYPOINT_NAMES`, regressed from the surface."""
+        return torch.einsum("kv,bvd->bkd", self.keypoint_weights, output.vertices)
+
+    def hand_curl(
+        self, side: Side, amount: float | Float[Tensor, "batch"]
+    ) -> dict[str, Float[Tensor, "batch 3 3"]]:
+        """Rotation deltas of one hand's finger bones: 0 the rest pose, 1 a fist.
+
+        Raises:
+            InputError: this is the fast body, which has no fingers.
+        """
+        if self.resolution != "full":
+            raise InputError("only the full body has finger bones; build AnnyBody('full')")
+        if side not in self._finger_axes:
+            with torch.no_grad():
+                rest = self(self.neutral_shape(), self.rest_rotations(), torch.zeros(
+                    1, 3, device=self.faces.device))
+            heads = dict(zip(self.bone_names, rest.bone_heads[0], strict=True))
+            self._finger_axes[side] = finger_axes(heads, side)
+        amount = torch.as_tensor(amount, dtype=torch.float32, device=self.faces.device)
+        return curl_rotations(self._finger_axes[side], amount.reshape(-1))
 
     def full_rotations(
         self,
         fast_rotations: Float[Tensor, "batch fast_bones 3 3"],
+        left_curl: float | Float[Tensor, "batch"] = 0.0,
+        right_curl: float | Float[Tensor, "batch"] = 0.0,
         *,
         hand_curl: Float[Tensor, "batch 2"] | None = None,
     ) -> Float[Tensor, "batch bones 3 3"]:
-        """Rotations of this (full) rig from those of the fast rig, bone by bone of the same name.
+        """The fast rig's rotations on the full rig, bone by bone of the same name.
 
-        `hand_curl` flexes the fingers of the left and right hand: 0 open, 1 fist.
+        Bones that only the full rig has (fingers, toes, eyes) stay at rest, but for the fingers
+        where a curl is given: one number, or one per body; `hand_curl` gives both at once, columns
+        left and right.
         """
-        batch = len(fast_rotations)
-        rotations = torch.eye(3, device=fast_rotations.device).repeat(batch, len(self.bone_names), 1, 1)
-        place = [self.bone_names.index(name) for name in FAST_BONES]
-        rotations[:, place] = fast_rotations
+        if fast_rotations.shape[1] != len(FAST_BONE_NAMES):
+            raise InputError(
+                f"the fast rig has {len(FAST_BONE_NAMES)} bones, got rotations for "
+                f"{fast_rotations.shape[1]}"
+            )
+        if self.resolution != "full":
+            raise InputError("full_rotations belongs to the full body; build AnnyBody('full')")
         if hand_curl is not None:
-            for bone, (hand, vector) in self._finger_axes.items():
-                angle = hand_curl[:, hand, None] * vector.to(hand_curl)
-                rotations[:, bone] = roma.rotvec_to_rotmat(angle)
-        return rotations
+            left_curl, right_curl = hand_curl[:, 0], hand_curl[:, 1]
+        batch = len(fast_rotations)
+        given = dict(zip(FAST_BONE_NAMES, fast_rotations.unbind(1), strict=True))
+        for side, curl in (("left", left_curl), ("right", right_curl)):
+            given |= self.hand_curl(side, curl)
+        rest = torch.eye(3).to(fast_rotations)[None]
+        return torch.stack(
+            [given.get(name, rest).expand(batch, 3, 3) for name in self.bone_names], dim=1
+        )
 
-    @property
-    def _finger_axes(self) -> dict[int, tuple[int, Float[Tensor, "3"]]]:
-        """Per finger bone: its hand (0 left) and the rotation vector of a fist."""
-        fingers, palm = torch.tensor(_FINGERS_LEFT), torch.tensor(_PALM_LEFT)
-        thumb = 0.5 * fingers + 0.85 * torch.tensor(_THUMB_LEFT)
-        axes = {}
-        for hand, side in enumerate("LR"):
-            mirror = torch.tensor([1.0, 1.0, 1.0] if side == "L" else [1.0, -1.0, -1.0])
-            for finger, flexion in _FIST_DEG.items():
-                axis = torch.nn.functional.normalize(torch.cross(thumb if finger == "1" else fingers, palm, dim=0), dim=0)
-                for joint, angle_deg in enumerate(flexion):
-                    name = f"finger{finger}-{joint + 1}.{side}"
-                    axes[self.bone_names.index(name)] = (hand, axis * mirror * math.radians(angle_deg))
-        return axes
 
-    def keypoints(self, output: BodyOutput) -> Float[Tensor, "batch keypoints=23 3"]:
-        """COCO's keypoints with toes and heels; full resolution only."""
-        if self._regressor is None:
-            raise InputError("keypoints need AnnyBody('full'); the collapsed body has no regressor")
-        return self._regressor({"vertices": output.vertices})
+_SIDED_FAST = ("pelvis", "upperleg01", "upperleg02", "lowerleg01", "lowerleg02", "foot")
+_SIDED_FAST_ARM = (
+    *("clavicle", "shoulder01", "upperarm01", "upperarm02", "lowerarm01", "lowerarm02", "wrist"),
+)
+FAST_BONE_NAMES: tuple[str, ...] = (
+    "root",
+    *(f"{bone}.L" for bone in _SIDED_FAST),
+    *(f"{bone}.R" for bone in _SIDED_FAST),
+    *("spine05", "spine04", "spine03", "spine02", "spine01"),
+    *(f"{bone}.L" for bone in _SIDED_FAST_ARM),
+    *(f"{bone}.R" for bone in _SIDED_FAST_ARM),
+    *("neck01", "neck02", "neck03", "head"),
+)
+"""Bones of the fast rig in its order; spine05 is the lowest. All exist in the full rig."""
+
+
+@contextlib.contextmanager
+def _quiet_but_patient(resolution: str) -> Iterator[None]:
+    """Keeps Anny's helpers silent and says, once, why nothing happens for a minute."""
+
+    def tell() -> None:
+        print(
+            f"building the Anny body ({resolution}), once: takes up to two minutes ...",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    timer = threading.Timer(_SLOW_BUILD_S, tell)
+    timer.daemon = True
+    timer.start()
+    try:
+        # The builder's mesh kernels print their banner to standard output.
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        timer.cancel()
+
+
+def _load_anny(resolution: Resolution) -> Any:
+    try:
+        import anny
+    except ImportError as error:
+        raise AssetError(
+            f"the body model Anny needs the package anny >= 0.6 ({error}); pip install anny"
+        ) from error
+    with _quiet_but_patient(resolution):
+        # Plain skinning: as fast as the compiled kernels on a CPU and without their start-up.
+        model = anny.Anny(skinning_method="lbs", **_MODEL_OPTIONS[resolution]).float().eval()
+    if tuple(model.phenotype_labels) != PHENOTYPE_NAMES:
+        raise AssetError(
+            f"the installed anny has phenotypes {list(model.phenotype_labels)}, expected "
+            f"{list(PHENOTYPE_NAMES)}; install anny >= 0.6"
+        )
+    if resolution == "fast" and tuple(model.bone_labels) != FAST_BONE_NAMES:
+        raise AssetError("the installed anny has another fast rig; install anny 0.6")
+    return model
+
+
+def _full_keypoint_weights(model: Any) -> Float[Tensor, "keypoints verts"]:
+    import anny
+
+    regressor = anny.KeypointsRegressor.coco(model, labels=list(KEYPOINT_NAMES))
+    return regressor.regression_weights.float()
+
+
+def _fast_keypoint_weights(
+    model: Any, faces: Int[Tensor, "faces 3"]
+) -> Float[Tensor, "keypoints verts"]:
+    """The full body's keypoint weights, moved to the nearest places of the fast surface."""
+    import anny
+
+    def build() -> Tensor:
+        full = _load_anny("full")
+        weights = _full_keypoint_weights(full)
+        used = (weights != 0).any(dim=0)
+        face_index, barycentric = closest_surface_points(
+            full.template_vertices[used], model.template_vertices, faces
+        )
+        moved = torch.zeros(len(weights), len(model.template_vertices))
+        for corner in range(3):
+            moved.index_add_(
+                1, faces[face_index, corner], weights[:, used] * barycentric[:, corner]
+            )
+        return moved
+
+    def save(value: Tensor, path: Path) -> None:
+        np.savez_compressed(path, weights=value.numpy())
+
+    def load(path: Path) -> Tensor:
+        with np.load(path) as stored:
+            return torch.from_numpy(stored["weights"])
+
+    return load_or_build(
+        f"anny-fast-keypoints-{content_key(anny.__version__, 1)[:16]}", build, save, load
+    )

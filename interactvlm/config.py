@@ -182,11 +182,14 @@ class TokenConfig:
     """Token after the image, empty when the model has none."""
     strip_around: tuple[str, ...] = ()
     """Tokens that swallow neighbouring white space, as the published tokenizer does."""
+    more: tuple[str, ...] = ()
+    """Further special tokens of the vocabulary that this model does not use itself."""
 
     def specials(self) -> tuple[str, ...]:
         """Every special token once, in vocabulary order."""
         names = (self.pad, self.bos, self.eos, self.human, self.object)
-        return tuple(dict.fromkeys(n for n in (*names, self.image_start, self.image_end) if n))
+        optional = (self.image_start, self.image_end, *self.more)
+        return tuple(dict.fromkeys(n for n in (*names, *optional) if n))
 
 
 @dataclass(frozen=True)
@@ -262,8 +265,8 @@ def preset(name: Literal["mini", "lisa-7b", "lisa-13b"] | str) -> InteractVLMCon
 def _mini() -> InteractVLMConfig:
     return InteractVLMConfig(
         vision=VisionConfig(
-            kind="perception", image_size_px=192, patch_px=16, width=128, depth=4, heads=4,
-            mlp_width=384,
+            kind="perception", image_size_px=192, patch_px=16, width=160, depth=2, heads=4,
+            mlp_width=320, options={"objects": 18, "fine": 48, "middle": 96},
         ),
         language=LanguageConfig(
             vocab_size=1024, hidden=160, layers=3, heads=4, key_value_heads=4, mlp_width=448,
@@ -272,6 +275,7 @@ def _mini() -> InteractVLMConfig:
         localizer=LocalizerConfig(
             image_size_px=512, patch_px=16, width=96, depth=2, heads=4, window=0, global_blocks=(),
             dim=128, decoder_heads=4, decoder_mlp_width=256, attention_downsample=2,
+            decoders="separate", prompt_mode="own_view",
         ),
         tokens=TokenConfig(strip_around=("<HCON>", "<OCON>")),
         view_resolution_px=512,

@@ -222,7 +222,7 @@ def build_tower(config: VisionConfig) -> nn.Module:
 
 
 def frame_photo(
-    image: Image.Image, config: VisionConfig, box_xyxy_px: Sequence[float] | None = None
+    image: Image.Image, config: VisionConfig, box_xyxy_px: Sequence[int | float] | None = None
 ) -> Image.Image:
     """What of a photo the tower sees: the square around the box, or all of it.
 

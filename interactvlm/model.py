@@ -206,7 +206,7 @@ class InteractVLM(nn.Module):
         image: Image.Image,
         labels: Sequence[str] = ("",),
         *,
-        box_xyxy_px: Sequence[float] | None = None,
+        box_xyxy_px: Sequence[int | float] | None = None,
     ) -> list[ContactMap]:
         """Contact of the body with each label, in the order given; "" asks for any object.
 
@@ -227,7 +227,7 @@ class InteractVLM(nn.Module):
         label: str,
         mesh: Mesh,
         *,
-        box_xyxy_px: Sequence[float] | None = None,
+        box_xyxy_px: Sequence[int | float] | None = None,
     ) -> ContactMap:
         """Where on an object's mesh the person in the photo touches it."""
         asked = [self.known_label(label)]
@@ -237,13 +237,13 @@ class InteractVLM(nn.Module):
 
     def known_label(self, label: str) -> str:
         """The label in the model's spelling. Raises InputError with the nearest known ones."""
+        self.tokenizer.plain(label)
         text = " ".join(label.replace("_", " ").lower().split())
         if len(text) > LONGEST_LABEL:
             raise InputError(
                 f"object label has {len(text)} characters, at most {LONGEST_LABEL} are read; it "
                 f"begins with {text[:30]!r}"
             )
-        self.tokenizer.plain(text)
         if not text or not self.config.labels:
             return text
         known = {" ".join(k.replace("_", " ").lower().split()): k for k in self.config.labels}
@@ -263,7 +263,7 @@ class InteractVLM(nn.Module):
         image: Image.Image,
         labels: Sequence[str],
         target: Literal["human", "object"],
-        box_xyxy_px: Sequence[float] | None,
+        box_xyxy_px: Sequence[int | float] | None,
     ) -> list[GeneratedAnswer]:
         photo = frame_photo(require_photo(image), self.config.vision, box_xyxy_px)
         pixels = self.language.vision.preprocess([photo]).to(self.device)

@@ -81,12 +81,13 @@ def read_photo(path: Path | str) -> Photo:
     name = printable(path)
     data = _file_bytes(path, name)
     image = _open_header(data, name)
-    _check_size(image.size, name)
+    header_size = image.size
+    _check_size(header_size, name)
     try:
         upright, warnings = _decode(image)
     except MemoryError:
         raise ResourceError(
-            f"not enough memory to decode a photo of {image.width}x{image.height} px; "
+            f"not enough memory to decode a photo of {header_size[0]}x{header_size[1]} px; "
             f"scale it down first: {name!r}"
         ) from None
     except _DECODE_ERRORS as error:
@@ -94,7 +95,8 @@ def read_photo(path: Path | str) -> Photo:
             f"photo is damaged or truncated ({_reason(error)}); "
             f"export it again from its source: {name!r}"
         ) from None
-    width, height = _upright_size(image)
+    turned = _orientation(image) >= 5
+    width, height = header_size[::-1] if turned else header_size
     if (width, height) != upright.size:
         scaled = f"{upright.width}x{upright.height}"
         warnings.append(f"scaled from {width}x{height} to {scaled} px to bound memory")
@@ -102,7 +104,7 @@ def read_photo(path: Path | str) -> Photo:
     return Photo(upright, name, digest, width, height, tuple(warnings))
 
 
-def checked_box(box_xyxy_px: Sequence[float], width: int, height: int) -> Box:
+def checked_box(box_xyxy_px: Sequence[float | int], width: int, height: int) -> Box:
     """A box clipped to a photo of `width` x `height` px.
 
     Raises:
@@ -162,7 +164,8 @@ def _open_without_pillow_limit(data: bytes) -> Image.Image:
 
     The limit is a variable of the whole process, hence the lock.
     """
-    known = tuple(f for f in FORMATS if f in Image.OPEN or _initialised(f))
+    Image.init()
+    known = tuple(name for name in FORMATS if name in Image.OPEN)
     with _pillow_limit:
         before = Image.MAX_IMAGE_PIXELS
         Image.MAX_IMAGE_PIXELS = None
@@ -170,11 +173,6 @@ def _open_without_pillow_limit(data: bytes) -> Image.Image:
             return Image.open(BytesIO(data), formats=known)
         finally:
             Image.MAX_IMAGE_PIXELS = before
-
-
-def _initialised(format_name: str) -> bool:
-    Image.init()
-    return format_name in Image.OPEN
 
 
 def _register_heic(name: str) -> None:
@@ -201,13 +199,6 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         )
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
-    """Size of the original after EXIF rotation; call it on an image that was opened anew or kept
-    its header (`draft` changes `size`, so the header's numbers are stored first)."""
-    width, height = image.info.get("interactvlm_size", image.size)
-    return (height, width) if _orientation(image) >= 5 else (width, height)
-
-
 def _orientation(image: Image.Image) -> int:
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -219,7 +210,6 @@ def _orientation(image: Image.Image) -> int:
 def _decode(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """Upright RGB within `WORKING_PIXELS`, and what a person should know about it."""
     warnings = []
-    image.info["interactvlm_size"] = image.size
     if getattr(image, "is_animated", False) and image.format != "MPO":
         warnings.append(f"{image.format} with {_frames(image)} frames; only the first is used")
     factor = max(1, math.ceil(math.sqrt(image.width * image.height / WORKING_PIXELS)))
@@ -248,7 +238,7 @@ def _frames(image: Image.Image) -> int:
 
 def _has_transparent_pixel(image: Image.Image) -> bool:
     if "A" in image.getbands():
-        return image.getchannel("A").getextrema()[0] < 255
+        return bool(np.asarray(image.getchannel("A")).min() < 255)
     return True
 
 

@@ -27,7 +27,7 @@ Box = tuple[float, float, float, float]
 
 def crop_to_box(
     image: Image.Image,
-    box_xyxy_px: Sequence[float],
+    box_xyxy_px: Sequence[int | float],
     *,
     margin: float = 0.15,
     fill: Literal["mean", "edge"] = "mean",
@@ -104,7 +104,7 @@ def _normalise(
     return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
 
 
-def _checked_box(image: Image.Image, box_xyxy_px: Sequence[float]) -> Box:
+def _checked_box(image: Image.Image, box_xyxy_px: Sequence[int | float]) -> Box:
     values = tuple(float(v) for v in box_xyxy_px)
     if len(values) != 4 or not all(np.isfinite(values)):
         raise InputError(f"box must be four finite numbers x0, y0, x1, y1, got {values!r}")
@@ -116,7 +116,7 @@ def _checked_box(image: Image.Image, box_xyxy_px: Sequence[float]) -> Box:
             f"box {values!r} lies outside the photo of {image.width}x{image.height} px"
         )
     # A box far larger than the photo would ask for an equally large crop.
-    return max(x0, 0.0), max(y0, 0.0), min(x1, image.width), min(y1, image.height)
+    return max(x0, 0.0), max(y0, 0.0), min(x1, float(image.width)), min(y1, float(image.height))
 
 
 def _window(

@@ -64,7 +64,7 @@ def splat(
 
     A point takes part where its squared distance is strictly below the squared radius. Points
     closer than `NEAR_M` or behind the camera are left out. Equal depths go to the lower index.
-    Plain twin: `_splat_plain` in the tests.
+    Plain twin: in the tests.
 
     Source: PyTorch3D 0.7.9 `PointsRasterizer`.
 

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from renders.camera import NEAR_M, Camera
+from renders.face_setup import FaceSetup, set_up_faces, take
 from renders.mesh import Mesh, require_usable_mesh
 
 _FRAGMENTS_AT_ONCE = 1 << 22
 """Upper bound of fragments expanded together (about 60 bytes each)."""
 _FACE_BITS = (1 << 31) - 1
-_FLAT = 1e-13
-"""A face whose volume with the camera is below this share of its terms is seen edge-on."""
 
 _kept = threading.local()
 
@@ -83,7 +82,7 @@ def rasterize(
     Faces that cross the plane z = `near_m` are drawn only beyond it; faces seen edge-on and
     degenerate faces are not drawn. A pixel centre exactly on a shared edge belongs to the nearer,
     then lower face: closed surfaces have no cracks. `cull_backfaces` skips faces whose
-    counter-clockwise side looks away from the camera. Plain twin: `_rasterize_plain`.
+    counter-clockwise side looks away from the camera. Plain twin: in the tests.
 
     Raises:
         InputError: a vertex is not finite, or a face names a vertex that does not exist.
@@ -102,7 +101,7 @@ def visible_pixels(
     """
     require_usable_mesh(mesh)
     with torch.no_grad():
-        setup = _set_up(mesh, camera, cull_backfaces, near_m)
+        setup = set_up_faces(mesh, camera, cull_backfaces, near_m)
         return _resolve(setup, camera, near_m)
 
 
@@ -123,146 +122,6 @@ def interpolate(
     return image.index_put_((covered,), values).view(height, width, -1)
 
 
-@dataclass(frozen=True)
-class _FaceSetup:
-    """Faces that may own a pixel, with their planes in pixel coordinates (float64)."""
-
-    face: Int[Tensor, "kept"]
-    """Index into the mesh's faces."""
-    row_first: Int[Tensor, "kept"]
-    """First image row whose centre lies in the face's box."""
-    row_count: Int[Tensor, "kept"]
-    """Number of such rows, at least 1."""
-    bounds: Float[Tensor, "8 kept"]
-    """x = slope * y + offset of two left and two right bounds: 4 slopes, then 4 offsets."""
-    inverse_depth: Float[Tensor, "3 kept"]
-    """1/z = a*x + b*y + c."""
-    weights: Float[Tensor, "6 kept"]
-    """Weight of corners 1 and 2, divided by z: a*x + b*y + c each."""
-    crosses_near: bool
-    """Whether some vertex lies before the near plane."""
-
-    def part(self, start: int, stop: int) -> "_FaceSetup":
-        """A slice of the faces."""
-        columns = slice(start, stop)
-        return _FaceSetup(
-            self.face[columns],
-            self.row_first[columns],
-            self.row_count[columns],
-            self.bounds[:, columns],
-            self.inverse_depth[:, columns],
-            self.weights[:, columns],
-            self.crosses_near,
-        )
-
-
-def _set_up(mesh: Mesh, camera: Camera, cull_backfaces: bool, near_m: float) -> _FaceSetup:
-    """Projects the faces and keeps those whose box holds a pixel centre."""
-    pose = camera.camera_from_world.to(mesh.vertices.device, torch.float64)
-    matrix = camera.intrinsics.to(pose) @ pose[:3]
-    # Homogeneous pixel coordinates (u*z, v*z, z): edges are then cross products, also for faces
-    # that reach behind the camera. Double precision: cheap per face, and shared edges come out
-    # bit-identical in both neighbours, which is what keeps a closed surface without cracks.
-    points = matrix[:, :3] @ mesh.vertices.detach().to(torch.float64).T + matrix[:, 3:]
-    corners = mesh.faces.T.long().contiguous()
-    u, v = (_take(points[axis] / points[2], corners) for axis in (0, 1))
-    box = torch.stack([v.amin(0), u.amin(0), v.amax(0), u.amax(0)])
-    area = (u[1] - u[0]) * (v[2] - v[0]) - (u[2] - u[0]) * (v[1] - v[0])
-    usable = area < 0 if cull_backfaces else area != 0
-    behind = points[2] < near_m
-    crosses_near = bool(behind.any())
-    if crosses_near:
-        box, usable = _clip_boxes(points, corners, behind[corners], box, usable, near_m)
-    size = torch.tensor([[camera.height_px], [camera.width_px]]).to(box)
-    first = torch.ceil(box[:2] - 0.5).clamp(min=0)
-    last = torch.minimum(torch.floor(box[2:] - 0.5), size - 1)
-    kept = (usable & (first <= last).all(0)).nonzero().flatten()
-    kept, planes, determinant = _edge_planes(points, corners, kept, cull_backfaces)
-    inverse_determinant = 1 / determinant
-    return _FaceSetup(
-        face=kept,
-        row_first=_take(first[0], kept).long(),
-        row_count=_take(last[0] - first[0], kept).long() + 1,
-        bounds=_span_bounds(planes, determinant, crosses_near),
-        inverse_depth=planes.sum(1) * inverse_determinant,
-        weights=(planes[:, 1:].transpose(0, 1) * inverse_determinant).reshape(6, -1),
-        crosses_near=crosses_near,
-    )
-
-
-def _clip_boxes(
-    points: Float[Tensor, "3 verts"],
-    corners: Int[Tensor, "3 faces"],
-    behind: Bool[Tensor, "3 faces"],
-    box: Float[Tensor, "4 faces"],
-    usable: Bool[Tensor, "faces"],
-    near_m: float,
-) -> tuple[Float[Tensor, "4 faces"], Bool[Tensor, "faces"]]:
-    """Boxes of the part beyond the near plane, for faces that cross it; drops those before it."""
-    crossing = (behind.any(0) & ~behind.all(0)).nonzero().flatten()
-    corner = points[:, corners[:, crossing]]
-    following = corner.roll(-1, dims=1)
-    share = (near_m - corner[2]) / (following[2] - corner[2])
-    cut = corner + share * (following - corner)
-    seen = ~behind[:, crossing]
-    # An edge has a cut where exactly one of its ends is beyond the plane.
-    real = torch.cat([seen, seen ^ seen.roll(-1, dims=0)])
-    polygon = torch.cat([corner, cut], dim=1)
-    depth = torch.cat([corner[2], torch.full_like(cut[2], near_m)])
-    vu = torch.stack([polygon[1] / depth, polygon[0] / depth])
-    low = torch.where(real, vu, torch.inf).amin(1)
-    high = torch.where(real, vu, -torch.inf).amax(1)
-    box, usable = box.clone(), usable & ~behind.any(0)
-    box[:, crossing] = torch.cat([low, high])
-    # Facing is decided from the planes later: a sign of area means nothing behind the camera.
-    usable[crossing] = True
-    return box, usable
-
-
-def _edge_planes(
-    points: Float[Tensor, "3 verts"],
-    corners: Int[Tensor, "3 faces"],
-    kept: Int[Tensor, "kept"],
-    cull_backfaces: bool,
-) -> tuple[Int[Tensor, "drawn"], Float[Tensor, "3 3 drawn"], Float[Tensor, "drawn"]]:
-    """Faces to draw, the plane (a, b, c) opposite each corner, and the signed volume."""
-    drawn = corners.index_select(1, kept)
-    x, y, z = (_take(axis, drawn) for axis in points)
-    (x1, x2), (y1, y2), (z1, z2) = ((t.roll(-1, 0), t.roll(-2, 0)) for t in (x, y, z))
-    planes = torch.stack([y1 * z2 - z1 * y2, z1 * x2 - x1 * z2, x1 * y2 - y1 * x2])
-    terms = torch.stack([x[0] * planes[0, 0], y[0] * planes[1, 0], z[0] * planes[2, 0]])
-    determinant, scale = terms.sum(0), terms.abs().sum(0)
-    solid = determinant < -_FLAT * scale if cull_backfaces else determinant.abs() > _FLAT * scale
-    if bool(solid.all()):
-        return kept, planes, determinant
-    return kept[solid], planes[:, :, solid], determinant[solid]
-
-
-def _span_bounds(
-    planes: Float[Tensor, "3 3 kept"], determinant: Float[Tensor, "kept"], crosses_near: bool
-) -> Float[Tensor, "8 kept"]:
-    """Left and right bounds of a face's span as lines x = slope * y + offset.
-
-    An edge with a = 0 bounds rows, not columns, and is already in the box. A face that crosses
-    the near plane may lack a bound on one side; an infinite offset then stands for it.
-    """
-    a, b, c = planes
-    side = a * determinant.sign()
-    inverse = -1 / a
-    lines = torch.stack([b * inverse, c * inverse])
-    bounds = []
-    for bounding, open_offset in ((side > 0, -torch.inf), (side < 0, torch.inf)):
-        # The first and the last bounding edge: two of three, or the same one twice.
-        for i, j, k in ((0, 1, 2), (2, 1, 0)):
-            line = torch.where(bounding[j], lines[:, j], lines[:, k])
-            line = torch.where(bounding[i], lines[:, i], line)
-            if crosses_near:
-                bare = ~bounding.any(0)
-                line[0, bare], line[1, bare] = 0.0, open_offset
-            bounds.append(line)
-    return torch.stack(bounds, dim=1).view(8, -1)
-
-
 def _empty(
     shape: tuple[int, ...], dtype: torch.dtype, device: torch.device, zeroed: bool = False
 ) -> Tensor:
@@ -275,13 +134,6 @@ def _empty(
         return (torch.zeros if zeroed else torch.empty)(shape, dtype=dtype, device=device)
     kind = {torch.int64: np.int64, torch.float32: np.float32}[dtype]
     return torch.from_numpy((np.zeros if zeroed else np.empty)(shape, kind))
-
-
-def _take(
-    values: Shaped[Tensor, "items"], index: Int[Tensor, "*shape"]
-) -> Shaped[Tensor, "*shape"]:
-    """`values[index]`; on CPU this spelling takes half the time."""
-    return values.index_select(0, index.reshape(-1)).view(index.shape)
 
 
 @dataclass(frozen=True)
@@ -311,20 +163,23 @@ class _Spans:
         )
 
 
-def _spans(setup: _FaceSetup, width_px: int) -> _Spans:
+def _spans(setup: FaceSetup, width_px: int) -> _Spans:
     """Cuts each face into rows."""
     count = setup.row_count
     face = torch.repeat_interleave(count)
     ordinal = torch.arange(len(face), device=face.device)
-    row = ordinal + _take(setup.row_first - (count.cumsum(0) - count), face)
+    row = ordinal + take(setup.row_first - (count.cumsum(0) - count), face)
     y = row.to(torch.float64) + 0.5
-    line = [
-        _take(setup.bounds[4 + i], face).addcmul_(_take(setup.bounds[i], face), y) for i in range(4)
-    ]
-    left, right = torch.maximum(line[0], line[1]), torch.minimum(line[2], line[3])
+    slopes = [take(slope, face) for slope in setup.bounds[:3]]
+    lefts, rights = (
+        [take(o, face).addcmul_(s, y) for o, s in zip(offsets, slopes, strict=True)]
+        for offsets in (setup.bounds[3:6], setup.bounds[6:])
+    )
+    left = torch.maximum(torch.maximum(lefts[0], lefts[1]), lefts[2])
+    right = torch.minimum(torch.minimum(rights[0], rights[1]), rights[2])
     start = left.sub_(0.5).ceil_().clamp_(0, width_px)
     length = right.sub_(0.5).floor_().clamp_(-1, width_px - 1).sub_(start).add_(1).clamp_(min=0)
-    step, b, c = (_take(plane, face) for plane in setup.inverse_depth)
+    step, b, c = (take(plane, face) for plane in setup.inverse_depth)
     inverse_depth = c.addcmul_(b, y).addcmul_(step, start + 0.5)
     return _Spans(
         face,
@@ -349,7 +204,7 @@ def _chunks(sizes: Int[Tensor, "items"]) -> Iterator[tuple[int, int]]:
         start, done = stop, int(total[stop - 1])
 
 
-def _resolve(setup: _FaceSetup, camera: Camera, near_m: float) -> VisiblePixels:
+def _resolve(setup: FaceSetup, camera: Camera, near_m: float) -> VisiblePixels:
     """Keeps the nearest fragment of each pixel.
 
     One 64-bit key holds 1/z (as the bits of a positive float, which sort like the number) above
@@ -365,14 +220,14 @@ def _resolve(setup: _FaceSetup, camera: Camera, near_m: float) -> VisiblePixels:
             run = spans if last - first == len(spans.face) else spans.part(first, last)
             _draw(run, start, keys, near_m if setup.crosses_near else None)
     pixel = _nonzero_rows(keys, setup, width)
-    key = _take(keys, pixel)
+    key = take(keys, pixel)
     keys.index_fill_(0, pixel, 0)
     _kept.keys = keys
     return _visible(setup, pixel, key, camera)
 
 
 def _nonzero_rows(
-    keys: Int[Tensor, "pixels"], setup: _FaceSetup, width_px: int
+    keys: Int[Tensor, "pixels"], setup: FaceSetup, width_px: int
 ) -> Int[Tensor, "covered"]:
     """Pixels that hold a key, looking only at the rows some face may own."""
     if len(setup.face) == 0:
@@ -390,14 +245,14 @@ def _draw(spans: _Spans, offset: int, keys: Int[Tensor, "pixels"], near_m: float
     length = spans.length
     span = torch.repeat_interleave(length)
     column = torch.arange(len(span), device=span.device)
-    column -= _take(length.cumsum(0) - length, span)
-    pixel = _take(spans.pixel_first, span).add_(column)
-    inverse_depth = _take(spans.inverse_depth, span)
-    inverse_depth.addcmul_(_take(spans.inverse_depth_step, span), column)
+    column -= take(length.cumsum(0) - length, span)
+    pixel = take(spans.pixel_first, span).add_(column)
+    inverse_depth = take(spans.inverse_depth, span)
+    inverse_depth.addcmul_(take(spans.inverse_depth_step, span), column)
     # Rounding may not turn a far fragment negative: the bits of a negative float sort backwards.
     bits = inverse_depth.clamp_(min=torch.finfo(torch.float32).tiny).view(torch.int32).long()
     complement = (_FACE_BITS - offset) - spans.face
-    key = bits.bitwise_left_shift_(32).add_(_take(complement, span))
+    key = bits.bitwise_left_shift_(32).add_(take(complement, span))
     if near_m is not None:
         key = torch.where(inverse_depth <= 1 / near_m, key, 0)
     keys.scatter_reduce_(0, pixel, key, "amax")
@@ -415,21 +270,21 @@ def _take_buffer(size: int, device: torch.device) -> Int[Tensor, "pixels"]:
 
 
 def _visible(
-    setup: _FaceSetup, pixel: Int[Tensor, "covered"], key: Int[Tensor, "covered"], camera: Camera
+    setup: FaceSetup, pixel: Int[Tensor, "covered"], key: Int[Tensor, "covered"], camera: Camera
 ) -> VisiblePixels:
     """Barycentric weights and depth of the winners."""
     kept = _FACE_BITS - (key & _FACE_BITS)
     depth = (key >> 32).int().view(torch.float32).reciprocal_()
     row = (pixel.double().add_(0.5) / camera.width_px).floor_()
     x, y = (pixel - row * camera.width_px).add_(0.5), row.add_(0.5)
-    a, b, c = (_take(plane, kept) for plane in setup.inverse_depth)
+    a, b, c = (take(plane, kept) for plane in setup.inverse_depth)
     exact = c.addcmul_(a, x).addcmul_(b, y).reciprocal_()
     weights = torch.empty((len(pixel), 3), device=pixel.device)
     for corner in (1, 2):
-        a, b, c = (_take(plane, kept) for plane in setup.weights[3 * corner - 3 : 3 * corner])
+        a, b, c = (take(plane, kept) for plane in setup.weights[3 * corner - 3 : 3 * corner])
         weights[:, corner] = c.addcmul_(a, x).addcmul_(b, y).mul_(exact)
     weights[:, 0] = 1 - weights[:, 1] - weights[:, 2]
     weights.clamp_(0, 1)
     return VisiblePixels(
-        pixel, _take(setup.face, kept), weights, depth, camera.height_px, camera.width_px
+        pixel, take(setup.face, kept), weights, depth, camera.height_px, camera.width_px
     )

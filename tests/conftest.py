@@ -5,6 +5,11 @@ import importlib
 import os
 
 import pytest
+from hypothesis import settings
+
+# Shared machines stall for seconds; a deadline would only measure the neighbours.
+settings.register_profile("interactvlm", deadline=None)
+settings.load_profile("interactvlm")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -19,17 +24,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not torch.cuda.is_available():
             pytest.skip("needs a CUDA device")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Two threads per test process at most: small tensors only lose time to more."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(min(before, 2))
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Recipes for sofas, beds and tables. Sizes in metres; the sitter faces -y."""
 
-from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, shade, tilt_x
+from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, shade, turn_about_x
 from interactvlm.synthetic.catalogue_seats import UP, four_legs, pedestal
 
 FRONT = (0.0, -1.0, 0.0)
@@ -28,7 +28,7 @@ def sofa(sketch: Sketch, dice: Dice) -> None:
             sketch.disc(0.022, 0.0, leg_height + 0.01, "leg", dice.dark(), at=foot)
     back_thick = dice.between(0.07, 0.1)
     back_height = dice.between(0.36, 0.5)
-    turn = tilt_x(-dice.between(0.05, 0.2))
+    turn = turn_about_x(-dice.between(0.05, 0.2))
     up, front = turn @ UP, turn @ FRONT
     foot = (0.0, half_y - back_thick - 0.04, height - 0.12)
     middle = foot + (0.12 + back_height) / 2 * up

@@ -62,7 +62,7 @@ def placement(center: Vector, rotation: np.ndarray | None = None) -> np.ndarray:
     return matrix
 
 
-def tilt_x(angle_rad: float) -> np.ndarray:
+def turn_about_x(angle_rad: float) -> np.ndarray:
     """Rotation about x; positive leans the top (+z) towards the front (-y)."""
     cos, sin = np.cos(angle_rad), np.sin(angle_rad)
     return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
@@ -104,11 +104,18 @@ class Sketch:
         self.add("box", (*half, rounding), center, part, color, rotation=rotation)
 
     def disc(
-        self, radius: float, bottom: float, top: float, part: str, color: Color, *, at: Vector = X
+        self,
+        radius: float,
+        bottom: float,
+        top: float,
+        part: str,
+        color: Color,
+        *,
+        at: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """Upright cylinder between two heights; `at` is its axis (x, y)."""
-        x, y = (0.0, 0.0) if at is X else (at[0], at[1])
-        self.add("cylinder", (radius, (top - bottom) / 2, 0), (x, y, (bottom + top) / 2), part, color)
+        """Upright cylinder between two heights; `at` is where its axis stands (x, y)."""
+        center = (*at, (bottom + top) / 2)
+        self.add("cylinder", (radius, (top - bottom) / 2, 0), center, part, color)
 
     def rod(self, start: Vector, end: Vector, radius: float, part: str, color: Color) -> None:
         """Flat-ended bar between two points."""

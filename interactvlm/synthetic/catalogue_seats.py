@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, rotation_to, shade, tilt_x
+from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, rotation_to, shade, turn_about_x
 
 UP = (0.0, 0.0, 1.0)
 
@@ -51,7 +51,7 @@ def _backrest(
     style = dice.pick("solid", "solid", "spindles", "slats", "low")
     length = dice.between(0.26, 0.34) if style == "low" else dice.between(0.38, 0.52)
     recline = dice.between(0.04, 0.22)
-    turn = tilt_x(-recline)
+    turn = turn_about_x(-recline)
     up, front = turn @ UP, turn @ (0.0, -1.0, 0.0)
     thick = dice.between(0.012, 0.03)
 
@@ -195,7 +195,7 @@ def _bench_back(
 ) -> None:
     half_x, half_y, height = seat
     recline, length = dice.between(0.1, 0.3), dice.between(0.36, 0.46)
-    turn = tilt_x(-recline)
+    turn = turn_about_x(-recline)
     up, front = turn @ UP, turn @ (0.0, -1.0, 0.0)
     foot = np.array([0.0, half_y + 0.01, height - 0.03])
     for x in (-0.78, 0.78):

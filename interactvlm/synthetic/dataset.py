@@ -112,14 +112,15 @@ def _finish(solved: list[tuple[SceneRecipe, Solution]]) -> list[GeneratedScene]:
         vertices = torch.from_numpy(posed.vertices_world[: posed.num_body_vertices])
         contact = scene_contact(state, vertices).numpy()
         intended = np.array([placed.touched for placed in state.objects], dtype=bool)
-        if (contact.any(1) == intended).all():
+        either = np.array([placed.interaction == "beside" for placed in state.objects], dtype=bool)
+        if ((contact.any(1) == intended) | either).all():
             finished.append(GeneratedScene(recipe, state, contact, posed))
     return finished
 
 
 def _state(recipe: SceneRecipe, solution: Solution) -> SceneState:
     objects = tuple(
-        PlacedObject(plan.instance, pose.astype(np.float32), plan.interaction, plan.side, plan.interaction != "none")  # pyright: ignore[reportArgumentType]
+        PlacedObject(plan.instance, pose.astype(np.float32), plan.interaction, plan.side, plan.interaction not in ("none", "beside"))  # pyright: ignore[reportArgumentType]
         for plan, pose in zip(recipe.objects, solution.world_from_object, strict=True)
     )
     return SceneState(

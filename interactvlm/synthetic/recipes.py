@@ -166,6 +166,8 @@ def sit(draft: Draft, category: str) -> None:
     yaw = draft.objects[index].frame_from_object[:3, :3]
     on_seat = yaw @ np.asarray(anchor.point, dtype=np.float32)
     depth = 0.5 * float(anchor.extent[1]) if category in ("bed", "table", "box", "bench", "barrel") else 0.0
+    if category in ("chair", "sofa"):
+        depth = min(0.06, 0.25 * float(anchor.extent[1]))
     along = 0.0
     if float(anchor.extent[0]) > 0.35:
         along = draft.uniform(-0.6, 0.6) * (float(anchor.extent[0]) - 0.25)
@@ -174,13 +176,11 @@ def sit(draft: Draft, category: str) -> None:
     point = (float(anchor.point[0]) + along, float(anchor.point[1]) - depth + 0.0, height)
     draft.touches.append(Touch("seat", index, point, region, 1.5, tolerance_m=0.03))
     for side in ("L", "R"):
-        if depth == 0.0 and float(anchor.extent[1]) > 0.15:
+        if category in ("chair", "sofa", "stool") and float(anchor.extent[1]) > 0.15:
             draft.touches.append(Touch(f"thigh_back.{side}", index, point, (0.3, 0.3, 0.05), 0.4, tolerance_m=0.2))
     tall = height > 0.15 + draft.hip_height_m * 0.5
     draft.standing = (not tall, not tall)
     draft.back_free = category in ("stool", "bed", "table", "box", "suitcase", "barrel", "ball")
-    if category in ("chair", "sofa") and draft.rng.random() < 0.5:
-        draft.pose["root"] = (-8.0, 0.0, 0.0)
     apart = draft.uniform(0, 14)
     draft.pose |= {"upperleg01.L": (-82.0, 0.0, apart), "upperleg01.R": (-82.0, 0.0, -apart)}
     draft.resting = {
@@ -458,8 +458,8 @@ def pull(draft: Draft, category: str, side: str) -> int:
     return index
 
 
-def use_on_table(draft: Draft, category: str) -> None:
-    """A laptop on a table (or on the lap when sitting), both palms on its base."""
+def use_on_table(draft: Draft, category: str, sides: tuple[str, ...] = SIDES) -> None:
+    """A laptop on a table, one or both palms on its base."""
     laptop = draft.new(category)
     table = draft.new("table")
     top = np.asarray(table.anchors["top"].point)
@@ -471,11 +471,12 @@ def use_on_table(draft: Draft, category: str) -> None:
         if float(top[2]) < height + 0.22:
             return
     where = (draft.hip[0] - float(top[0]), depth - float(top[1] + half[1]), 0.0)
-    draft.place(table, where, "none", "none")
+    draft.place(table, where, "beside", "none")
     base = laptop.anchors["base_top"]
     spot = (draft.hip[0] + float(base.point[0]), depth - 0.18 + float(base.point[1]), float(top[2]))
-    index = draft.place(laptop, spot, "type", "both", yaw_deg=180.0)
-    for side in SIDES:
+    side_name = "both" if len(sides) == 2 else sides[0]
+    index = draft.place(laptop, spot, "type", side_name, yaw_deg=180.0)
+    for side in sides:
         point = (float(base.point[0]) - _sign(side) * 0.09, float(base.point[1]), float(base.point[2]))
         draft.touches.append(Touch(f"palm.{_suffix(side)}", index, point, (0.03, 0.05, 0.02), 1.5, tolerance_m=0.03))
         draft.pose |= _sided(REACH_ARM_RIGHT, side)
@@ -491,7 +492,7 @@ def wear(draft: Draft, category: str) -> None:
     instance = draft.new(category)
     panel = np.asarray(instance.anchors["back_panel"].point, dtype=np.float32)
     local = np.eye(4, dtype=np.float32)
-    local[:3, 3] = np.array([0.0, 0.012, draft.uniform(-0.12, -0.06)]) - panel
+    local[:3, 3] = np.array([0.0, 0.012, draft.uniform(-0.1, -0.08)]) - panel
     draft.objects.append(ObjectPlan(instance, "torso", local, "wear", "none"))
     draft.back_free = False
 

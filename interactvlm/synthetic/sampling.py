@@ -47,23 +47,24 @@ HOLD, CARRY, PULL = (_standing(f, sided=True) for f in (recipes.hold, recipes.ca
 HOLD_BOTH = _standing(recipes.hold_both, sided=False)
 SWING = _standing(recipes.swing_both, sided=False)
 WEAR = _standing(recipes.wear, sided=False)
+TYPE_ONE = _standing(lambda draft, category, side: recipes.use_on_table(draft, category, (side,)), sided=True)
 TYPE = _standing(lambda draft, category: recipes.use_on_table(draft, category), sided=False)
 
 MAIN: tuple[Main, ...] = (
     (3.0, "chair", SIT), (1.2, "chair", STAND_ON), (1.6, "chair", _lean_both), (0.6, "chair", _lean_one),
     (2.0, "stool", SIT), (1.2, "stool", STAND_ON), (0.8, "stool", recipes.step_on),
     (1.6, "bench", SIT), (1.2, "bench", LIE), (1.0, "bench", STAND_ON),
-    (1.6, "sofa", SIT), (1.6, "sofa", LIE),
-    (1.3, "bed", SIT), (2.2, "bed", LIE),
-    (1.6, "table", _lean_both), (1.0, "table", _lean_one), (1.0, "table", SIT),
-    (2.2, "laptop", TYPE), (0.8, "laptop", HOLD_BOTH),
-    (1.6, "cup", HOLD), (1.6, "bottle", HOLD),
+    (1.4, "sofa", SIT), (1.4, "sofa", LIE), (1.0, "sofa", STAND_ON),
+    (1.3, "bed", SIT), (1.6, "bed", LIE), (1.0, "bed", STAND_ON),
+    (1.6, "table", _lean_both), (1.0, "table", _lean_one), (1.0, "table", SIT), (0.9, "table", STAND_ON),
+    (1.0, "laptop", TYPE), (0.5, "laptop", HOLD_BOTH), (1.6, "laptop", TYPE_ONE),
+    (1.6, "cup", HOLD), (1.2, "bottle", HOLD), (1.2, "bottle", recipes.kick),
     (2.6, "backpack", WEAR), (1.4, "backpack", CARRY),
     (1.6, "suitcase", PULL), (1.4, "suitcase", CARRY), (0.9, "suitcase", SIT),
     (1.6, "umbrella", HOLD), (0.9, "umbrella", SWING),
     (2.0, "ball", HOLD_BOTH), (2.2, "ball", recipes.kick), (1.0, "ball", recipes.step_on),
     (1.4, "bat", HOLD), (1.6, "bat", SWING),
-    (3.0, "bicycle", RIDE), (1.2, "bicycle", PUSH),
+    (2.2, "bicycle", RIDE), (1.0, "bicycle", PUSH), (1.6, "bicycle", PULL),
     (2.0, "skateboard", STAND_ON), (1.2, "skateboard", recipes.step_on),
     (2.0, "box", HOLD_BOTH), (1.4, "box", PUSH), (1.0, "box", SIT), (0.8, "box", STAND_ON), (0.9, "box", recipes.kick),
     (2.0, "trolley", PUSH), (0.8, "trolley", PULL),
@@ -123,7 +124,7 @@ def _add_second_tasks(draft: Draft) -> None:
         used.update({choice} if choice else set())
         return choice
 
-    if draft.posture == "sit" and len(draft.free_hands) == 2 and rng.random() < 0.15:
+    if draft.posture == "sit" and len(draft.free_hands) == 2 and rng.random() < 0.08:
         if fresh(("laptop",)) and "table" not in used:
             used.add("table")
             recipes.use_on_table(draft, "laptop")

@@ -67,8 +67,10 @@ class TrainConfig:
     """Share of pictures with an extra question about an object that is not there."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """Number type of forward passes."""
-    device: str = "cpu"
-    """cpu, cuda or cuda:N."""
+    device: Literal["auto", "cpu"] = "auto"
+    """`auto` takes a GPU where there is one; `cpu` never does."""
+    processes: int = 1
+    """Data-parallel processes. On a CPU two of one thread each beat one of two threads."""
     seed: int = 0
     """Seed of weights, order and augmentation."""
     log_every: int = 50

@@ -1,0 +1,175 @@
+"""The stages of training: perception, language, view encoder, localizer.
+
+Each stage is a loop over steps whose data depends on the seed and the step only, with one
+checkpoint file per stage: a run that was killed continues as if it had not been.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from human_recovery.topology import get_topology
+from interactvlm.config import preset
+from interactvlm.model import InteractVLM
+from interactvlm.perception import NUM_PARTS
+from interactvlm.synthetic.objects import CATEGORIES
+from interactvlm.synthetic.shards import SceneShards
+from interactvlm.templates import corpus
+from interactvlm.tokens import Tokenizer
+from interactvlm.training.config import TrainConfig
+from interactvlm.training.data import SceneSampler
+from interactvlm.training.log import TrainingLog
+from interactvlm.training.objective import Objective, build_language_batch
+from interactvlm.training.schedule import RunningAverage, build_optimizer, rate_factor
+from renders.cache import atomic_write
+
+StageName = Literal["perception", "language", "views", "localizer"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """What all stages share."""
+
+    config: TrainConfig
+    accelerator: Any
+    model: InteractVLM
+    objective: Objective
+    shards: SceneShards
+    sampler: SceneSampler
+
+
+def build_model(config: TrainConfig, labels: tuple[str, ...] = CATEGORIES) -> InteractVLM:
+    """A fresh model of the preset, its tokenizer trained on the templates and labels."""
+    from human_recovery.parts import PART_NAMES
+
+    shape = preset(config.preset)
+    vision = replace(shape.vision, options={**shape.vision.options, "objects": len(labels)})
+    local = replace(shape.localizer, feat_lift=config.feat_lift, prompt_mode=config.prompt_mode)
+    shape = replace(shape, labels=labels, vision=vision, localizer=local)
+    tokenizer = Tokenizer.train(
+        corpus(labels, PART_NAMES), shape.tokens, vocab_size=shape.language.vocab_size
+    )
+    return InteractVLM(shape, tokenizer)
+
+
+def build_workspace(config: TrainConfig) -> Workspace:
+    """Model, data and accelerator; deterministic by the config's seed."""
+    from accelerate import Accelerator
+
+    torch.manual_seed(config.seed)
+    np.random.seed(config.seed)
+    precision = "bf16" if config.precision == "bf16" else "no"
+    accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision=precision)
+    model = build_model(config)
+    shards = SceneShards(config.data / "train")
+    topology = get_topology(model.config.topology)
+    objective = Objective(model, topology.num_vertices, config.losses)
+    objective.to(memory_format=torch.channels_last)
+    sampler = SceneSampler(shards, topology, model.config.labels, config.seed)
+    return Workspace(config, accelerator, model, objective, shards, sampler)
+
+
+def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, ...] = ()) -> None:
+    """One picture stage; leaves the averaged weights in the objective and a finished checkpoint."""
+    config, accelerator = work.config, work.accelerator
+    path = config.out / f"{stage}.pt"
+    if _restore_finished(work.objective, path, steps):
+        return
+    _set_trainable(work.objective, stage)
+    optimizer = build_optimizer(work.objective, config.rate, config.weight_decay)
+    average = RunningAverage(work.objective, config.average)
+    start = _resume(path, work.objective, optimizer, average)
+    module, prepared = accelerator.prepare(work.objective, optimizer)
+    speaking = stage == "language"
+    batches = work.sampler.batches(
+        config.batch, start, with_queries=speaking, absent=config.absent, rank=accelerator.process_index
+    )
+    log = TrainingLog(config.out, stage, config.log_every, active=accelerator.is_main_process)
+    module.train()
+    for step in _progress(range(start, steps), stage, steps, accelerator.is_main_process):
+        factor = rate_factor(step, steps, config.warmup)
+        for group in prepared.param_groups:
+            group["lr"] = config.rate * factor
+        batch = next(batches)
+        language = None
+        if speaking:
+            rng = random.Random(f"{config.seed}/{accelerator.process_index}/{step}")
+            language = build_language_batch(work.model, batch, rng, config.queries, config.part_dropout)
+        with accelerator.autocast():
+            terms = module(batch, language)
+        loss = torch.stack(list(terms.values())).sum()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(module.parameters(), 1.0)
+        prepared.step()
+        prepared.zero_grad(set_to_none=True)
+        if accelerator.is_main_process:
+            average.update(work.objective)
+            log.add(step + 1, {k: float(v.detach()) for k, v in terms.items()}, config.rate * factor)
+            if (step + 1) % config.save_every == 0 and step + 1 < steps:
+                _save(path, step + 1, steps, work.objective, prepared, average)
+    if accelerator.is_main_process:
+        _save(path, steps, steps, work.objective, prepared, average)
+    accelerator.wait_for_everyone()
+    accelerator.free_memory()
+    _restore_finished(work.objective, path, steps)
+
+
+def _set_trainable(objective: Objective, stage: StageName) -> None:
+    """Only what a stage uses gets gradients, so that data-parallel wrapping finds all of them."""
+    for parameter in objective.parameters():
+        parameter.requires_grad_(False)
+    vision = objective.model.language.vision
+    if stage == "perception":
+        for name in ("stem", "fine", "middle", "coarse", "context", "to_middle", "to_fine", "merge_middle", "merge_fine", "keypoint_head", "class_head"):
+            getattr(vision, name).requires_grad_(True)
+        vision.place.requires_grad_(True)
+        return
+    for module in (objective.model.language, objective.model.token_projection, objective.token_head, objective.direct):
+        module.requires_grad_(True)
+
+
+def _resume(path: Path, module: nn.Module, optimizer: Any, average: RunningAverage) -> int:
+    if not path.is_file():
+        return 0
+    stored = torch.load(path, weights_only=True)
+    module.load_state_dict(stored["module"])
+    optimizer.load_state_dict(stored["optimizer"])
+    average.load_state_dict(stored["average"])
+    return int(stored["step"])
+
+
+def _save(path: Path, step: int, steps: int, module: nn.Module, optimizer: Any, average: RunningAverage) -> None:
+    state = {
+        "step": step, "steps": steps, "module": module.state_dict(),
+        "optimizer": optimizer.state_dict(), "average": average.state_dict(),
+    }  # fmt: skip
+    with atomic_write(path) as temporary:
+        torch.save(state, temporary)
+
+
+def _restore_finished(module: nn.Module, path: Path, steps: int) -> bool:
+    """Load the averaged weights of a stage that has run to its end."""
+    if not path.is_file():
+        return False
+    stored = torch.load(path, weights_only=True)
+    if int(stored["step"]) < steps:
+        return False
+    module.load_state_dict(stored["average"]["state"])
+    return True
+
+
+def _progress(steps: range, stage: str, total: int, active: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(steps, desc=stage, total=total, initial=steps.start, disable=not active, mininterval=2.0)
+
+
+Stage = Callable[[Workspace], None]
+
+assert NUM_PARTS == 15
