@@ -7,6 +7,7 @@ is never asked for.
 
 import contextlib
 import io
+import logging
 import sys
 import threading
 import warnings
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import filelock
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -22,11 +24,13 @@ from torch import Tensor, nn
 
 from human_recovery.hands import Side, curl_rotations, finger_axes
 from human_recovery.transfer import closest_surface_points
-from renders.cache import content_key, load_or_build
+from renders.cache import cache_dir, content_key, load_or_build
 from renders.errors import AssetError, InputError
 
 if TYPE_CHECKING:
     from human_recovery.topology import BodyTopology
+
+_LOGGER = logging.getLogger(__name__)
 
 Resolution = Literal["full", "fast"]
 
@@ -217,10 +221,12 @@ FAST_BONE_NAMES: tuple[str, ...] = (
 def _quiet_but_patient(resolution: str) -> Iterator[None]:
     """Keeps Anny's helpers silent and says, once, why nothing happens for a minute."""
 
+    told_on = sys.stderr
+
     def tell() -> None:
         print(
             f"building the Anny body ({resolution}), once: takes up to two minutes ...",
-            file=sys.stderr,
+            file=told_on,
             flush=True,
         )
 
@@ -228,12 +234,38 @@ def _quiet_but_patient(resolution: str) -> Iterator[None]:
     timer.daemon = True
     timer.start()
     try:
-        # The builder's mesh kernels print their banner to standard output.
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        # The builder's mesh kernels print their banner to both streams; logs are not touched.
+        noise = io.StringIO()
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(noise),
+            contextlib.redirect_stderr(noise),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
         timer.cancel()
+
+
+@contextlib.contextmanager
+def _one_builder() -> Iterator[None]:
+    """Lets one process build at a time: Anny writes its cache files in place.
+
+    Without a writable cache folder, or after ten minutes, everyone builds for themselves.
+    """
+    lock = filelock.FileLock(cache_dir() / "anny-build.lock", timeout=600)
+    held = False
+    try:
+        cache_dir().mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        held = True
+    except (OSError, filelock.Timeout) as error:
+        _LOGGER.warning("cannot lock the Anny build, going on without: %s", error)
+    try:
+        yield
+    finally:
+        if held:
+            lock.release()
 
 
 def _load_anny(resolution: Resolution) -> Any:
@@ -243,9 +275,19 @@ def _load_anny(resolution: Resolution) -> Any:
         raise AssetError(
             f"the body model Anny needs the package anny >= 0.6 ({error}); pip install anny"
         ) from error
-    with _quiet_but_patient(resolution):
-        # Plain skinning: as fast as the compiled kernels on a CPU and without their start-up.
-        model = anny.Anny(skinning_method="lbs", **_MODEL_OPTIONS[resolution]).float().eval()
+    from safetensors import SafetensorError
+
+    try:
+        with _quiet_but_patient(resolution), _one_builder():
+            # Plain skinning: as fast as the compiled kernels on a CPU, without their start-up.
+            model = anny.Anny(skinning_method="lbs", **_MODEL_OPTIONS[resolution]).float().eval()
+    except SafetensorError as error:
+        from anny.paths import get_anny_cache_path
+
+        raise AssetError(
+            f"Anny's cached body is damaged, perhaps by a stopped build ({error}); delete the "
+            f"folder and try again: {get_anny_cache_path()}"
+        ) from error
     if tuple(model.phenotype_labels) != PHENOTYPE_NAMES:
         raise AssetError(
             f"the installed anny has phenotypes {list(model.phenotype_labels)}, expected "

@@ -19,7 +19,7 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         *("torso", "trunk", "back", "backs", "upper back", "lower back", "chest", "chests"),
         *("belly", "stomach", "abdomen", "waist", "shoulder", "shoulders", "upper body", "spine"),
         *("breast", "breasts", "ribs", "rib cage", "ribcage", "hip", "hips", "pelvis", "tummy"),
-        *("shoulder blade", "shoulder blades", "body", "whole body", "front of the body"),
+        *("shoulder blade", "shoulder blades", "whole body"),
         *("collarbone", "midsection", "flank", "crotch", "groin"),
     ),
     "buttocks": (
@@ -62,7 +62,8 @@ _PLURAL = {
 
 "lap" is one word for two thighs. Fingers and toes are many on one side, so they are not here.
 """
-_SIDES = {"left": {"left"}, "right": {"right"}, "both": {"left", "right"}, "two": {"left", "right"}}
+_BOTH = {"left", "right"}
+_SIDES = {"left": {"left"}, "right": {"right"}, "both": _BOTH, "two": _BOTH}
 _LINKS = {"and", "or", ",", "/", "&", "plus"}
 _DETERMINERS = {
     *("the", "his", "her", "their", "its", "a", "an", "my", "your", "our", "person's", "man's"),
@@ -79,7 +80,6 @@ _THINGS = {
     *("clock", "watch", "tool", "horse", "dog", "cat", "bear", "animal", "other"),
 }
 """Words whose next word is a thing's part ("chair leg") or a phrase ("on the other hand")."""
-_NO_NOUN = {"behind": {"from", "the", "his", "her", "their"}, "bottom": {"at", "top"}}
 
 
 def find_parts(text: str) -> set[str]:
@@ -105,7 +105,7 @@ def find_parts(text: str) -> set[str]:
             if not sides and not plural:
                 sides = carried
             carried = sides
-            names = {f"{side} {part}" for side in sides or _SIDES["both"]}
+            names = {f"{side} {part}" for side in sides or _BOTH}
         if not negated:
             found |= names
     return found
@@ -133,19 +133,15 @@ def _mentions(tokens: list[str]) -> Iterator[tuple[str, set[str], bool, int | No
                 sides = set()
             at += length
             continue
-        if word in _SIDES and word != "two":
+        if word in _SIDES:
             sides = sides | _SIDES[word]
-        elif word == "two":
-            sides = _SIDES["both"]
         elif word in _NEGATIONS:
             yield "", set(), False, None
             yield "not", set(), False, at
         elif word not in _NEGATED_ON:
-            if not (word == "," or word in "()"):
-                sides = set()
+            sides = set()
+            if word not in "(),":
                 yield "", set(), False, None
-            elif word == ",":
-                sides = set()
         at += 1
 
 
@@ -164,9 +160,9 @@ def _is_thing(tokens: list[str], at: int, length: int) -> bool:
     word = tokens[at]
     if before in _THINGS:
         return True
-    if word == "behind" and (before not in _NO_NOUN["behind"] or before == "from"):
-        return True
-    if word in ("back", "body") and after and _part_length(after, 0) and after[0] != "back":
+    if word == "behind" and before not in ("his", "her", "their", "the"):
+        return True  # mostly a preposition
+    if word == "back" and after and _part_length(after, 0):
         return True
     if not after or after[0] != "of":
         return False

@@ -30,6 +30,20 @@ anything published. "buttocks" is our choice.
 MINIMUM_SHARE = 0.10
 """A part is named when at least this share of its vertices is in contact (the published rule)."""
 
+_COLORS_HEX = {
+    "head": "#f2c14e",
+    "torso": "#5b8e7d",
+    "buttocks": "#b56576",
+    "arm": ("#f4845f", "#4d96c9"),
+    "forearm": ("#f7b267", "#7fb8dc"),
+    "hand": ("#d1495b", "#1f4e79"),
+    "thigh": ("#c77dba", "#6a7fdb"),
+    "leg": ("#e3a6d3", "#a3b1f2"),
+    "foot": ("#8e3b8a", "#35408f"),
+}
+"""Left parts warm, right parts cool."""
+
+
 def mirror_part(name: str) -> str:
     """The part on the other side: "left hand" <-> "right hand"; unsided parts are their own.
 
@@ -98,3 +112,17 @@ def parse_parts(text: str) -> list[str]:
     """
     found = find_parts(text)
     return [name for name in PART_NAMES if name in found]
+
+
+def body_render_colors_part(topology: "BodyTopology") -> Float[Tensor, "verts 3"]:
+    """A fixed colour per vertex for pictures, RGB in [0, 1]: left parts warm, right parts cool."""
+    table = torch.tensor([_part_color(name) for name in PART_NAMES])
+    return table[topology.part_of_vertex.cpu()]
+
+
+def _part_color(name: str) -> tuple[float, float, float]:
+    side, _, part = name.rpartition(" ")
+    chosen = _COLORS_HEX[part]
+    text = chosen if isinstance(chosen, str) else chosen[side == "right"]
+    red, green, blue = (int(text[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return red, green, blue

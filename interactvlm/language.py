@@ -97,7 +97,9 @@ class LanguageModel(nn.Module):
 
     def encode_image(self, pixel_values: Tensor) -> Float[Tensor, "batch patches hidden"]:
         """Photos to vectors in the decoder's space: the slow step, once per photo."""
-        return self.projector(self.vision(pixel_values.to(self.dtype)))
+        # The tower may be more precise than the decoder.
+        tower_dtype = next(self.vision.parameters()).dtype
+        return self.projector(self.vision(pixel_values.to(tower_dtype)).to(self.dtype))
 
     def embed(
         self,

@@ -114,6 +114,8 @@ class InteractVLM(nn.Module):
                 model = InteractVLM(config, tokenizer)
         finally:
             torch.set_default_dtype(before)
+        if config.vision.kind == "perception":
+            model.language.vision.float()  # its heat maps need single precision; it is small
         load_weights(model, folder)
         return model.eval()
 
@@ -128,13 +130,14 @@ class InteractVLM(nn.Module):
 
     def human_views(self) -> SurfaceViews:
         """Views of the canonical body; rendered and encoded once, then kept on disk."""
-        if self._human_views is None or self._human_views.embeddings.device != self.device:
+        weight, views = self.token_projection.outer.weight, self._human_views
+        if views is None or views.embeddings.to(weight) is not views.embeddings:
             from human_recovery.topology import get_topology
 
             topology = get_topology(self.config.topology)
             mesh = Mesh(topology.canonical_vertices.float(), topology.faces)
-            self._human_views = self._views_of(mesh, build_human_view_set)
-        return self._human_views
+            views = self._human_views = self._views_of(mesh, build_human_view_set)
+        return views
 
     def object_views(self, mesh: Mesh) -> SurfaceViews:
         """Views of an object; encoded once per mesh, kept on disk."""

@@ -92,8 +92,10 @@ class PerceptionTower(nn.Module):
         self.num_objects = objects
         self.num_classes = 1 + NUM_PARTS + objects
         self.num_tokens = _GRID_TOKENS**2 + NUM_KEYPOINTS + objects
-        self.stem = nn.Sequential(_down(3, 24), _down(24, fine))
-        self.fine = nn.Sequential(*(_Residual(fine) for _ in range(2)))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, fine, 8, stride=FINE_STRIDE, padding=2, bias=False), nn.BatchNorm2d(fine), nn.ReLU()
+        )
+        self.fine = _Residual(fine)
         self.middle = nn.Sequential(_down(fine, middle), *(_Residual(middle) for _ in range(2)))
         self.coarse = nn.Sequential(_down(middle, coarse), *(_Residual(coarse) for _ in range(2)))
         cells = config.image_size_px // 16

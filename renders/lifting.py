@@ -190,8 +190,8 @@ class PixelSurfaceMap:
         vertex. "pixels": one weighted mean over the pixels of all views. With `minimum`, only
         pixels strictly above it take part, and only views with such a pixel on the vertex count.
         A vertex without pixels gets 0 (see `seen` and `fill_unseen`). Differentiable; background
-        pixels are never read, so their values (NaN too) do not matter. Plain twin: `_lift_plain`
-        in the tests.
+        pixels are never read, so their values (NaN too) do not matter. Plain twin: in the
+        tests.
 
         Source: InteractVLM, corrected human lift; `minimum=0.3` is its object rule; on a point
         map, its point rule.

@@ -23,7 +23,7 @@ Rgb = tuple[float, float, float]
 SKIN_TONES: tuple[Rgb, ...] = (
     (0.98, 0.85, 0.77), (0.95, 0.79, 0.69), (0.91, 0.73, 0.60), (0.86, 0.66, 0.52),
     (0.78, 0.57, 0.43), (0.68, 0.48, 0.35), (0.57, 0.39, 0.28), (0.45, 0.30, 0.22),
-    (0.36, 0.24, 0.18), (0.28, 0.19, 0.15),
+    (0.39, 0.26, 0.20), (0.33, 0.23, 0.18),
 )  # fmt: skip
 HAIR_COLOURS: tuple[Rgb, ...] = (
     (0.07, 0.06, 0.06), (0.16, 0.11, 0.08), (0.30, 0.19, 0.12), (0.45, 0.29, 0.16),
@@ -306,5 +306,5 @@ class Appearance:
         scalp = on_head & ((y > hairline) | behind)
         if self.hair_length >= 3:
             scalp |= (z < -1.7) & (y > -4.2) & (at[:, 3] < 0.01) & (np.abs(x) < 1.6)
-        shade = 0.85 + 0.25 * np.sin(23 * x + 3 * np.sin(5 * y)) ** 2
+        shade = 0.92 + 0.14 * np.sin(23 * x + 3 * np.sin(5 * y)) ** 2
         colours[scalp] = hair * shade[scalp, None]

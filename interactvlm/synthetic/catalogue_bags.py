@@ -176,13 +176,14 @@ def _basket(
         )
 
     corners = ((-1, -1), (1, -1), (1, 1), (-1, 1))
-    for up in (0.0, 0.33, 0.66, 1.0):
+    for up in (0.0, 0.5, 1.0):
         radius = 0.009 if up == 1.0 else wire
         loop = [corner(x, y, up) for x, y in (*corners, corners[0])]
         sketch.tube(loop, radius, "basket", metal)
     for share in (-1.0, -0.5, 0.0, 0.5, 1.0):
         for x in (-1, 1):
             sketch.bar(corner(x, share, 0), corner(x, share, 1), wire, "basket", metal)
+    for share in (-0.4, 0.4):
         for y in (-1, 1):
             sketch.bar(corner(share, y, 0), corner(share, y, 1), wire, "basket", metal)
         sketch.bar(corner(share, -1, 0), corner(share, 1, 0), wire, "basket", metal)

@@ -46,7 +46,7 @@ def cup(sketch: Sketch, dice: Dice) -> None:
         rim = (top_radius - 0.003, 0.003)
         sketch.add("torus", rim, (0, 0, top - 0.003), "rim", color)
         inside = COFFEE if dice.chance(0.7) else shade(color, 0.35)
-        sketch.disc(top_radius - 0.005, base + 0.01, top - 0.0022, "inside", inside)
+        sketch.disc(top_radius - 0.005, top - 0.008, top - 0.0022, "inside", inside)
         grip_radius = _radius_at(radii, 0.5 * height / (height - 0.003))
     if style in ("mug", "tea"):
         ring = (0.3 * height, 0.0055 if style == "mug" else 0.004)
@@ -119,7 +119,7 @@ def laptop(sketch: Sketch, dice: Dice) -> None:
         sketch.box(row, (0, y, top), "keyboard", shade(keys, 2.2 if keys[0] < 0.5 else 0.85))
     sketch.box((0.3 * half_x, 0.2 * half_y, 0.0006), (0, -0.55 * half_y, top), "touchpad", shade(color, 0.8))
     opening = np.radians(dice.between(95, 125))
-    turn = turn_about_x(np.pi - opening)
+    turn = turn_about_x(-opening)
     # The lid is built lying on the keyboard and opened about the hinge at the back edge.
     hinge = np.array([0.0, half_y - 0.004, top])
     up, inward = turn @ FRONT, turn @ DOWN
@@ -160,7 +160,8 @@ def box(sketch: Sketch, dice: Dice) -> None:
             sketch.box(label, (0.4 * half[0], y * half[1], 1.4 * half[2]), "label", dice.gray(0.9, 1))
     elif style == "crate":
         color, skin = dice.wood(), 0.009
-        sketch.box(half - (skin, skin, 0.004), middle, "body", shade(color, 0.45))
+        core = half - (skin, skin, 0.004)
+        sketch.box(core, (0, 0, core[2]), "body", shade(color, 0.45))
         _crate_slats(sketch, dice, half, skin, color)
     else:
         color = dice.paint()

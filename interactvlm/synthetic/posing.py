@@ -17,8 +17,8 @@ from renders.mesh import vertex_normals
 
 PERSON = 1
 """Instance index of the person; objects follow from 2, in the scene's order."""
-_CASTERS_PER_OBJECT_M2 = 1500.0
-_CASTERS_RANGE = (300, 6000)
+_CASTERS_PER_M2 = 3500.0
+_CASTERS_RANGE = (300, 12000)
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class PosedScene:
     """Display colour of each object face."""
     caster_points: Float32[np.ndarray, "casters 3"]
     """Points spread densely over all surfaces, for shadows."""
+    instance_of_caster: Int64[np.ndarray, " casters"]
+    """Instance each of them lies on."""
     keypoints_world: Float32[np.ndarray, "23 3"]
     """In the order of `human_recovery.anny_body.KEYPOINT_NAMES`."""
     facing_world: Float32[np.ndarray, "3"]
@@ -52,6 +54,15 @@ class PosedScene:
                 corners = self.faces[self.instance_of_face == PERSON + 1 + index]
                 wanted.append(np.unique(corners))
         return self.vertices_world[np.concatenate(wanted)]
+
+    def obstacle_points(self) -> Float32[np.ndarray, "points 3"]:
+        """Points on the objects the person does not touch: what should not block the view."""
+        untouched = [
+            PERSON + 1 + index
+            for index, placed in enumerate(self.state.objects)
+            if not placed.touched
+        ]
+        return self.caster_points[np.isin(self.instance_of_caster, untouched)][::4]
 
     def __repr__(self) -> str:
         return (
@@ -124,6 +135,9 @@ def _assemble(
         corner_normals=np.concatenate(corner_normals).astype(np.float32),
         object_colours=np.concatenate(colours).astype(np.float32),
         caster_points=np.concatenate(casters).astype(np.float32),
+        instance_of_caster=np.repeat(
+            np.maximum(np.arange(len(casters)), PERSON), [len(points) for points in casters]
+        ),
         keypoints_world=keypoints_world,
         facing_world=_facing(keypoints_world),
     )
@@ -187,7 +201,7 @@ def _spread_points(
     total = float(area.sum())
     if total <= 0:
         return np.zeros((0, 3), dtype=np.float32)
-    count = int(np.clip(total * _CASTERS_PER_OBJECT_M2, *_CASTERS_RANGE))
+    count = int(np.clip(total * _CASTERS_PER_M2, *_CASTERS_RANGE))
     draws = _unit_draws()[:count]
     # Stratified over the total area: even cover with few points.
     place = (np.arange(count) + draws[:, 0]) / count * total

@@ -448,7 +448,7 @@ def lean(draft: Draft, category: str, sides: tuple[str, ...]) -> int:
 def pull(draft: Draft, category: str, side: str) -> int:
     """One hand on the handle of a thing rolling beside or behind."""
     instance = draft.new(category)
-    name = "pull_handle" if "pull_handle" in instance.anchors else f"handle_{side}"
+    name = next(n for n in ("pull_handle", f"handle_{side}", f"grip_{side}") if n in instance.anchors)
     anchor = instance.anchors[name]
     where = (_sign(side) * draft.uniform(0.32, 0.4) - float(anchor.point[0]), draft.uniform(0.05, 0.25) - float(anchor.point[1]), 0.0)
     index = draft.place(instance, where, "pull", side)

@@ -10,17 +10,17 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int8, UInt8
+from jaxtyping import Bool, Float32, Int, Int8, Shaped, UInt8
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 from human_recovery.anny_body import KEYPOINT_NAMES
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
 from interactvlm.synthetic.appearance import Appearance, Rgb, body_chart, random_colour
 from interactvlm.synthetic.backgrounds import Background
-from interactvlm.synthetic.lighting import Lights, ShadowMaps
-from interactvlm.synthetic.posing import PosedScene, pose_scene, pose_scenes
+from interactvlm.synthetic.lighting import Lights, ShadowMaps, row_dot, unit_rows
+from interactvlm.synthetic.posing import PERSON, PosedScene, pose_scene, pose_scenes
 from interactvlm.synthetic.viewpoint import sample_camera
 from renders.camera import Camera
 from renders.mesh import Mesh
@@ -62,7 +62,7 @@ class Sensor:
             exposure=float(rng.uniform(0.8, 1.2)),
             contrast=float(rng.uniform(0.85, 1.2)),
             white_balance=tuple(float(gain) for gain in rng.uniform(0.93, 1.07, size=3)),  # pyright: ignore[reportArgumentType]
-            noise=float(rng.exponential(0.012)),
+            noise=float(min(rng.exponential(0.01), 0.035)),
             blur_px=float(rng.uniform(0.3, 0.9)) if rng.random() < 0.3 else 0.0,
             jpeg_quality=int(rng.integers(45, 95)) if rng.random() < 0.3 else None,
         )
@@ -144,26 +144,23 @@ def render_scene(posed: PosedScene, camera: Camera, style: Style) -> RenderedSce
     """The picture `camera` takes of a posed scene, with exact labels. Deterministic."""
     scale = _SUPERSAMPLING
     large = camera.resized(scale * camera.height_px, scale * camera.width_px)
-    occluder = _occluder_mesh(posed, camera, style.occluder)
-    pixels = _Pixels.of(visible_pixels(_merged_mesh(posed, occluder), large))
+    mesh = _merged_mesh(posed, _occluder_mesh(posed, camera, style.occluder))
+    pixels = _Pixels.of(visible_pixels(mesh, large))
     shadows = ShadowMaps(posed.caster_points, style.lights)
-    linear = _lit_background(large, style, shadows)
-    linear.reshape(-1, 3)[pixels.pixel] = _lit_surfaces(posed, pixels, large, style, shadows)
-    linear = _box_downsample(linear, scale)
+    linear = _lit_background(camera, style, shadows)
+    _lay_over(linear, pixels, _lit_surfaces(posed, pixels, large, style, shadows))
 
-    instance_of_face = np.append(posed.instance_of_face, np.zeros(12, dtype=np.int64))
-    face = np.full(large.height_px * large.width_px, -1, dtype=np.int64)
-    depth = np.zeros(face.shape, dtype=np.float32)
-    face[pixels.pixel], depth[pixels.pixel] = pixels.face, pixels.depth_m
     # Labels by the nearest of the finer pixels' centres; all are equally near, take one.
-    fine = (large.height_px, large.width_px)
-    face = face.reshape(fine)[scale // 2 :: scale, scale // 2 :: scale]
-    surface_depth = depth.reshape(fine)[scale // 2 :: scale, scale // 2 :: scale]
-    instance = np.where(face >= 0, instance_of_face[face], 0).astype(np.int8)
+    face = pixels.image(pixels.face, large, empty=-1)[scale // 2 :: scale, scale // 2 :: scale]
+    depth = pixels.image(pixels.depth_m, large, empty=0)[scale // 2 :: scale, scale // 2 :: scale]
+    # One more entry, at index -1: background and occluder.
+    instance_of_face = np.append(posed.instance_of_face, 0)
+    known_face = np.where(face < len(posed.faces), face, -1)
+    instance = instance_of_face[known_face].astype(np.int8)
     part_of_face = np.append(_part_of_body_face(), np.int8(0))
-    part = part_of_face[np.where(instance == 1, face, -1)]
-    depth_m = np.where(instance > 0, surface_depth, np.float32(0))
-    keypoints = _visible_keypoints(posed, camera, part, surface_depth)
+    part = part_of_face[np.where(instance == PERSON, face, -1)]
+    depth_m = np.where(instance > 0, depth, np.float32(0))
+    keypoints = _visible_keypoints(posed, camera, part, depth)
     return RenderedScene(_develop(linear, style), instance, part, depth_m, keypoints)
 
 
@@ -184,6 +181,21 @@ class _Pixels:
             visible.barycentric.numpy(),
             visible.depth_m.numpy(),
         )
+
+    def image(
+        self, values: Shaped[np.ndarray, " covered"], camera: Camera, *, empty: int
+    ) -> Shaped[np.ndarray, "height width"]:
+        """Values of covered pixels as an image, `empty` elsewhere."""
+        flat = np.full(camera.height_px * camera.width_px, empty, dtype=values.dtype)
+        flat[self.pixel] = values
+        return flat.reshape(camera.height_px, camera.width_px)
+
+    def blend(
+        self, attributes: Float32[np.ndarray, "rows channels"], rows: Int[np.ndarray, "some 3"], chosen
+    ) -> Float32[np.ndarray, "some channels"]:
+        """Barycentric mean of three rows per chosen pixel."""
+        weight = self.weight[chosen]
+        return sum(weight[:, corner, None] * attributes[rows[:, corner]] for corner in range(3))
 
 
 def _merged_mesh(posed: PosedScene, occluder: tuple[np.ndarray, np.ndarray]) -> Mesh:
@@ -222,7 +234,8 @@ def _lit_background(
 ) -> Float32[np.ndarray, "height width 3"]:
     """Linear background colours, with shadows and contact darkening on its floor."""
     backdrop = style.background.paint(camera)
-    linear = np.square(np.clip(backdrop.rgb, 0, 1))
+    # One sample per pixel, so a light blur stands for anti-aliasing (and for depth of field).
+    linear = uniform_filter(np.square(np.clip(backdrop.rgb, 0, 1)), size=(2, 2, 1))
     on_floor = backdrop.on_floor
     shadow, contact = shadows.floor(backdrop.floor_world[on_floor])
     light = style.lights.floor_light(shadow) * (1 - np.float32(0.45) * contact)[:, None]
@@ -234,29 +247,30 @@ def _lit_surfaces(
     posed: PosedScene, pixels: _Pixels, camera: Camera, style: Style, shadows: ShadowMaps
 ) -> Float32[np.ndarray, "covered 3"]:
     """Linear colours of the covered pixels."""
-    kind = np.digitize(pixels.face, (posed.num_body_faces, len(posed.faces)))
-    on_body, on_object, on_occluder = (kind == index for index in range(3))
-    weight = pixels.weight[:, :, None]
-    display = np.empty((len(pixels.face), 3), dtype=np.float32)
+    face = pixels.face
+    on_body = np.flatnonzero(face < posed.num_body_faces)
+    on_object = np.flatnonzero((face >= posed.num_body_faces) & (face < len(posed.faces)))
+    on_occluder = np.flatnonzero(face >= len(posed.faces))
+    display = np.empty((len(face), 3), dtype=np.float32)
     chart = body_chart(_TOPOLOGY)
-    corners = posed.faces[pixels.face[on_body]]
-    at = (chart.coordinates[corners] * weight[on_body]).sum(axis=1)
+    at = pixels.blend(chart.coordinates, posed.faces[face[on_body]], on_body)
     display[on_body] = style.appearance.colour(chart, at)
-    display[on_object] = posed.object_colours[pixels.face[on_object] - posed.num_body_faces]
+    display[on_object] = posed.object_colours[face[on_object] - posed.num_body_faces]
     if style.occluder is not None:
         display[on_occluder] = style.occluder.colour
 
     eye, points = _surface_points(pixels, camera)
-    normal = np.zeros_like(points)
-    real = ~on_occluder
-    normal[real] = (posed.corner_normals[pixels.face[real]] * weight[real]).sum(axis=1)
-    to_eye = eye - points
-    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
-    normal[on_occluder] = to_eye[on_occluder]
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-    normal = np.where((normal * to_eye).sum(axis=1, keepdims=True) < -0.2, -normal, normal)
+    to_eye = unit_rows(eye - points)
+    normal = to_eye.copy()
+    real = np.flatnonzero(face < len(posed.faces))
+    corners = 3 * face[real, None] + np.arange(3)
+    normal[real] = pixels.blend(posed.corner_normals.reshape(-1, 3), corners, real)
+    normal = unit_rows(normal)
+    # Inner sides of open shells are lit as if they faced the eye.
+    normal *= np.where(row_dot(normal, to_eye) < -0.2, np.float32(-1), np.float32(1))[:, None]
     key_share = shadows.key_share(points, normal)
-    gloss = np.where(on_object, 2 * style.lights.gloss, style.lights.gloss).astype(np.float32)
+    gloss = np.full(len(face), style.lights.gloss, dtype=np.float32)
+    gloss[on_object] *= 2
     linear = style.lights.shade(np.square(display), normal, to_eye, key_share, gloss)
     # Undersides near the floor receive little light from anywhere.
     closeness = np.exp(-np.maximum(points[:, 2], 0) / np.float32(0.08)) * (0.6 - 0.4 * normal[:, 2])
@@ -273,11 +287,22 @@ def _surface_points(
     return camera.position_world.numpy(), points.numpy()
 
 
-def _box_downsample(
-    image: Float32[np.ndarray, "fine_height fine_width 3"], scale: int
-) -> Float32[np.ndarray, "height width 3"]:
-    rows = sum(image[start::scale] for start in range(scale))
-    return sum(rows[:, start::scale] for start in range(scale)) / np.float32(scale * scale)
+def _lay_over(
+    background: Float32[np.ndarray, "height width 3"],
+    pixels: _Pixels,
+    colours: Float32[np.ndarray, "covered 3"],
+) -> None:
+    """Blends finer foreground pixels into the picture by the share of each pixel they cover."""
+    height, width = background.shape[:2]
+    scale = _SUPERSAMPLING
+    row, column = np.divmod(pixels.pixel, width * scale)
+    coarse = (row // scale) * width + column // scale
+    share = 1.0 / scale**2
+    size = height * width
+    flat = background.reshape(-1, 3)
+    flat *= (1 - share * np.bincount(coarse, minlength=size)).astype(np.float32)[:, None]
+    for channel in range(3):
+        flat[:, channel] += share * np.bincount(coarse, colours[:, channel], minlength=size)
 
 
 def _develop(linear: Float32[np.ndarray, "height width 3"], style: Style) -> UInt8[np.ndarray, "height width 3"]:

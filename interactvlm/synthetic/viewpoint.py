@@ -12,9 +12,12 @@ from renders.camera import Camera
 FRONTAL_SHARE = 0.65
 """Share of cameras within `FRONTAL_DEG` of the person's facing direction."""
 FRONTAL_DEG = 70.0
-CROPPED_SHARE = 0.15
+CROPPED_SHARE = 0.08
 """Share of pictures taken too close, so that part of the person is cut off."""
 _LOWEST_EYE_M = 0.12
+_EYE_ROOM_M = 0.35
+_TRIES = 6
+_BLOCKED_AT_MOST = 0.2
 
 
 def sample_camera(
@@ -23,13 +26,59 @@ def sample_camera(
     size_px: int,
     *,
     facing_world: Float32[np.ndarray, "3"] | None = None,
+    obstacles_world: Float32[np.ndarray, "obstacles 3"] | None = None,
 ) -> Camera:
     """A square picture of all `points_world` (for instance `PosedScene.framing_points()`).
 
     Field of view 30 to 75 degrees, elevation -5 to 35, roll within 5, random margin, a little off
     the centre; `CROPPED_SHARE` of the pictures cut the person. Without a (horizontal)
-    `facing_world` all azimuths are equally likely. The eye stays above the floor.
+    `facing_world` all azimuths are equally likely. The eye stays above the floor. Of a few tries
+    the first is taken whose view `obstacles_world` (points on other objects) block little.
     """
+    best, least = None, np.inf
+    for _ in range(_TRIES):
+        camera = _any_camera(points_world, rng, size_px, facing_world)
+        blocked = 0.0
+        if obstacles_world is not None and len(obstacles_world):
+            blocked = _blocked_share(camera, points_world, obstacles_world)
+        if blocked < least:
+            best, least = camera, blocked
+        if blocked <= _BLOCKED_AT_MOST:
+            break
+    assert best is not None
+    return best
+
+
+def _blocked_share(
+    camera: Camera,
+    points_world: Float32[np.ndarray, "points 3"],
+    obstacles_world: Float32[np.ndarray, "obstacles 3"],
+    cells: int = 12,
+) -> float:
+    """Share of picture cells with framed points that have nearer obstacle points before them."""
+    to_eye = obstacles_world - camera.position_world.numpy()
+    if bool((np.square(to_eye).sum(axis=1) < _EYE_ROOM_M**2).any()):
+        return 1.0
+    depths = []
+    for points in (points_world, obstacles_world):
+        seen = torch.from_numpy(points)
+        depth = camera.to_camera(seen)[:, 2].numpy()
+        place = camera.project(seen).numpy() * (cells / camera.width_px)
+        usable = ((place >= 0) & (place < cells)).all(axis=1)  # False where NaN
+        column, row = place[usable].astype(np.int64).T
+        nearest = np.full(cells * cells, np.inf)
+        np.minimum.at(nearest, row * cells + column, depth[usable])
+        depths.append(nearest)
+    framed = np.isfinite(depths[0])
+    return float((depths[1] < depths[0])[framed].mean()) if framed.any() else 1.0
+
+
+def _any_camera(
+    points_world: Float32[np.ndarray, "points 3"],
+    rng: np.random.Generator,
+    size_px: int,
+    facing_world: Float32[np.ndarray, "3"] | None,
+) -> Camera:
     fov_deg = float(rng.uniform(30, 75))
     azimuth = _azimuth_rad(rng, facing_world)
     # More pictures from eye height than from above.

@@ -15,7 +15,7 @@ from tests.renders.plain import box, sphere
 
 
 def test_shape_checking_hook_is_on():
-    with pytest.raises(Exception, match="type-check"):
+    with pytest.raises(Exception, match="Type-check"):
         vertex_normals(torch.zeros(3, 2), torch.zeros(1, 3, dtype=torch.long))
 
 
