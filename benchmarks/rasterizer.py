@@ -85,13 +85,13 @@ class Open3DCaster:
         self.threads = threads
         self.scene = o3d.t.geometry.RaycastingScene()
         self.scene.add_triangles(
-            o3d.core.Tensor(mesh.vertices.numpy()),
-            o3d.core.Tensor(mesh.faces.numpy().astype(np.uint32)),
+            o3d.core.Tensor.from_numpy(mesh.vertices.numpy()),
+            o3d.core.Tensor.from_numpy(mesh.faces.numpy().astype(np.uint32)),
         )
         self.rays = [
             o3d.t.geometry.RaycastingScene.create_rays_pinhole(
-                o3d.core.Tensor(camera.intrinsics.double().numpy()),
-                o3d.core.Tensor(camera.camera_from_world.double().numpy()),
+                o3d.core.Tensor.from_numpy(camera.intrinsics.double().numpy()),
+                o3d.core.Tensor.from_numpy(camera.camera_from_world.double().numpy()),
                 camera.width_px,
                 camera.height_px,
             )

@@ -12,7 +12,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -23,6 +22,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from human_recovery.hands import Side, curl_rotations, finger_axes
+from human_recovery.output import KEYPOINT_NAMES, BodyOutput
 from human_recovery.transfer import closest_surface_points
 from renders.cache import cache_dir, content_key, load_or_build
 from renders.errors import AssetError, InputError
@@ -37,33 +37,19 @@ Resolution = Literal["full", "fast"]
 PHENOTYPE_NAMES = ("gender", "age", "muscle", "weight", "height", "proportions")
 """Each in [0, 1]; gender 0 is male, 1 is female; 0.5 everywhere is the average adult."""
 
-KEYPOINT_NAMES = (
-    *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
-    *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow"),
-    *("left_wrist", "right_wrist", "left_hip", "right_hip"),
-    *("left_knee", "right_knee", "left_ankle", "right_ankle"),
-    *("left_big_toe", "right_big_toe", "left_small_toe", "right_small_toe"),
-    *("left_heel", "right_heel"),
-)
-"""COCO's 17 in COCO's order, then toes and heels."""
-
 _MODEL_OPTIONS: dict[str, dict[str, str]] = {
     "full": {},
     "fast": {"rig": "anny-notoes-nohands-noeyes", "topology": "notoes_collapse10pc"},
 }
+__all__ = [
+    "AnnyBody",
+    "BodyOutput",
+    "FAST_BONE_NAMES",
+    "KEYPOINT_NAMES",
+    "PHENOTYPE_NAMES",
+]
+
 _SLOW_BUILD_S = 3.0
-
-
-@dataclass(frozen=True)
-class BodyOutput:
-    """A posed batch of bodies, in metres, in the frame of the model that made it."""
-
-    vertices: Float[Tensor, "batch verts 3"]
-    bone_heads: Float[Tensor, "batch bones 3"]
-
-    def __repr__(self) -> str:
-        batch, vertices, _ = self.vertices.shape
-        return f"BodyOutput({batch} bodies, {vertices} vertices, {self.bone_heads.shape[1]} bones)"
 
 
 class AnnyBody(nn.Module):
@@ -91,12 +77,18 @@ class AnnyBody(nn.Module):
         self.anny: Any = _load_anny(resolution)
         self.bone_names: tuple[str, ...] = tuple(self.anny.bone_labels)
         self.register_buffer("faces", self.anny.get_triangular_faces().long(), persistent=False)
-        weights = _full_keypoint_weights(self.anny) if resolution == "full" else (
-            _fast_keypoint_weights(self.anny, self.faces)
+        weights = (
+            _full_keypoint_weights(self.anny)
+            if resolution == "full"
+            else (_fast_keypoint_weights(self.anny, self.faces))
         )
         self.register_buffer("keypoint_weights", weights, persistent=False)
         self.requires_grad_(False)
         self._finger_axes: dict[str, dict[str, Tensor]] = {}
+
+    @property
+    def up_axis(self) -> Literal["z"]:
+        return "z"
 
     @property
     def topology_name(self) -> Literal["anny", "anny-fast"]:
@@ -161,8 +153,11 @@ class AnnyBody(nn.Module):
             raise InputError("only the full body has finger bones; build AnnyBody('full')")
         if side not in self._finger_axes:
             with torch.no_grad():
-                rest = self(self.neutral_shape(), self.rest_rotations(), torch.zeros(
-                    1, 3, device=self.faces.device))
+                rest = self(
+                    self.neutral_shape(),
+                    self.rest_rotations(),
+                    torch.zeros(1, 3, device=self.faces.device),
+                )
             heads = dict(zip(self.bone_names, rest.bone_heads[0], strict=True))
             self._finger_axes[side] = finger_axes(heads, side)
         amount = torch.as_tensor(amount, dtype=torch.float32, device=self.faces.device)

@@ -92,9 +92,7 @@ def _rest(body: AnnyBody) -> BodyOutput:
         return body(body.neutral_shape(), body.rest_rotations(), torch.zeros(1, 3))
 
 
-def _turn_onto(
-    direction: Float[Tensor, "3"], target: Float[Tensor, "3"]
-) -> Float[Tensor, "3 3"]:
+def _turn_onto(direction: Float[Tensor, "3"], target: Float[Tensor, "3"]) -> Float[Tensor, "3 3"]:
     """The smallest rotation that turns `direction` onto the unit vector `target`."""
     unit = direction / direction.norm()
     axis = torch.linalg.cross(unit, target)

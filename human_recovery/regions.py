@@ -63,9 +63,7 @@ def _is_buttocks(
 ) -> Tensor:
     unit = (hips.knee_left - hips.hip_left).norm()
     offset = (vertices - (hips.hip_left + hips.hip_right) / 2) / unit
-    allowed = torch.tensor(
-        [name in ("torso", "left thigh", "right thigh") for name in PART_NAMES]
-    )
+    allowed = torch.tensor([name in ("torso", "left thigh", "right thigh") for name in PART_NAMES])
     low, high = _BUTTOCKS_HEIGHT
     at_height = (offset[:, 1] > low) & (offset[:, 1] < high)
     return allowed[labels] & at_height & (offset[:, 2] < -_BUTTOCKS_BEHIND)

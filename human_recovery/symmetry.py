@@ -6,7 +6,7 @@ Knows vertices only. The mirror plane is x = 0.
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 _CANDIDATES = 12
@@ -24,7 +24,7 @@ def mirror_partners(vertices: Float[Tensor, "verts 3"]) -> Int[Tensor, "verts"]:
     if count == 0:
         return torch.from_numpy(partner)
     neighbours = min(_CANDIDATES, count)
-    distance, index = cKDTree(points).query(points * (-1.0, 1.0, 1.0), k=neighbours)
+    distance, index = KDTree(points).query(points * (-1.0, 1.0, 1.0), k=neighbours)
     distance, index = distance.reshape(count, neighbours), index.reshape(count, neighbours)
     first = np.repeat(np.arange(count), neighbours)
     _match(partner, first, index.ravel(), distance.ravel())

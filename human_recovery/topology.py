@@ -73,9 +73,7 @@ def get_topology(name: str, folder: str | Path | None = None) -> BodyTopology:
         AssetError: an SMPL-family file is missing or malformed.
     """
     if name not in TOPOLOGY_NAMES:
-        raise InputError(
-            f"body topology {name!r} is unknown; allowed: {', '.join(TOPOLOGY_NAMES)}"
-        )
+        raise InputError(f"body topology {name!r} is unknown; allowed: {', '.join(TOPOLOGY_NAMES)}")
     if name.startswith("smpl"):
         from human_recovery.smpl_family import smpl_topology
 

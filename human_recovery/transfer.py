@@ -6,7 +6,7 @@ Knows nothing of bodies; both meshes must lie in the same frame and pose.
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from renders.errors import InputError
@@ -31,7 +31,7 @@ def closest_surface_points(
     corners = vertices.detach().cpu().double().numpy()[faces.cpu().numpy()]
     centre = corners.mean(axis=1)
     radius = np.linalg.norm(corners - centre[:, None], axis=2).max()
-    tree = cKDTree(centre)
+    tree = KDTree(centre)
     near, _ = tree.query(query)
     reach = near + radius  # the nearest centre's distance bounds the answer from above
     candidates = tree.query_ball_point(query, reach * (1 + 1e-9))

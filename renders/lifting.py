@@ -162,8 +162,9 @@ class PixelSurfaceMap:
             )
         flat = values.reshape(-1)
         size = expected[0] * expected[1] * expected[2]
-        index = _batched(self.pixel_index, flat.numel() // size, size)
-        gathered = flat.index_select(0, index).view(-1, len(self.pixel_index))
+        samples = flat.numel() // size
+        index = _batched(self.pixel_index, samples, size)
+        gathered = flat.index_select(0, index).view(samples, len(self.pixel_index))
         return gathered.to(torch.promote_types(values.dtype, torch.float32))
 
     def _scatter(
@@ -235,7 +236,7 @@ class PixelSurfaceMap:
         samples = contact.numel() // self.num_vertices if self.num_vertices else 0
         flat, corners = contact.reshape(-1), self.vertex_index.unbind(1)
         picked = [
-            flat.index_select(0, _batched(c, samples, self.num_vertices)).view(samples, -1)
+            flat.index_select(0, _batched(c, samples, self.num_vertices)).view(samples, len(c))
             for c in corners
         ]
         if soft:

@@ -14,13 +14,22 @@ _POINTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, eq=False)
+class _Ring:
+    """Vertices that take their value together."""
+
+    receiver: Int[Tensor, "links"]
+    giver: Int[Tensor, "links"]
+    share: Float[Tensor, "links"]
+
+
+@dataclass(frozen=True, eq=False)
 class SurfaceFill:
     """How unseen vertices take their values: ring by ring, the mean of the known neighbours."""
 
     seen: Bool[Tensor, "verts"]
     """Vertices that keep their own value."""
-    rings: tuple[tuple[Int[Tensor, "links"], Int[Tensor, "links"], Float[Tensor, "links"]], ...]
-    """Per ring: vertex that receives, vertex that gives, share."""
+    rings: tuple[_Ring, ...]
+    """From the seen vertices outward."""
     filled: Bool[Tensor, "verts"]
     """Vertices that get a value from others; the rest of the unseen ones get 0."""
 
@@ -47,7 +56,7 @@ class SurfaceFill:
         left = (~known).nonzero().flatten()
         if vertices is not None and len(left) and bool(seen.any()):
             giver = _nearest_seen(vertices, seen, left)
-            rings.append((left, giver, torch.ones(len(left), device=left.device)))
+            rings.append(_Ring(left, giver, torch.ones(len(left), device=left.device)))
             known[left] = True
         return SurfaceFill(seen, tuple(rings), known & ~seen)
 
@@ -57,18 +66,17 @@ class SurfaceFill:
         samples, size = result.shape
         offsets = torch.arange(samples, device=values.device)[:, None] * size
         flat = result.reshape(-1)
-        for receiver, giver, share in self.rings:
-            given = flat.index_select(0, (offsets + giver).reshape(-1)).view(samples, -1)
-            given = (given * share.to(values.dtype)).reshape(-1)
-            flat = flat.index_add(0, (offsets + receiver).reshape(-1), given)
+        for ring in self.rings:
+            given = flat.index_select(0, (offsets + ring.giver).reshape(-1))
+            given = (given.view(samples, -1) * ring.share.to(values.dtype)).reshape(-1)
+            flat = flat.index_add(0, (offsets + ring.receiver).reshape(-1), given)
         return flat.view(values.shape)
 
 
-def _ring(
-    links: Int[Tensor, "links 2"], num_vertices: int
-) -> tuple[Int[Tensor, "links"], Int[Tensor, "links"], Float[Tensor, "links"]]:
-    count = torch.bincount(links[:, 0], minlength=num_vertices)
-    return links[:, 0], links[:, 1], 1.0 / count[links[:, 0]].float()
+def _ring(links: Int[Tensor, "links 2"], num_vertices: int) -> _Ring:
+    receiver, giver = links.unbind(1)
+    count = torch.bincount(receiver, minlength=num_vertices)
+    return _Ring(receiver, giver, 1.0 / count[receiver].float())
 
 
 def _nearest_seen(

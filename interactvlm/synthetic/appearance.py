@@ -6,11 +6,12 @@ of cameras and light. Every random choice comes from the numpy Generator that is
 """
 
 import colorsys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -44,6 +45,11 @@ def random_colour(rng: np.random.Generator, *, neutral_share: float = 0.4) -> Rg
         value = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.35, 0.9), rng.uniform(0.35, 0.95))
     red, green, blue = (float(channel) for channel in value)
     return red, green, blue
+
+
+def vector(values: Sequence[float]) -> Float32[np.ndarray, " values"]:
+    """A colour or direction as single-precision numbers (a bare tuple would compute in double)."""
+    return np.asarray(values, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,8 @@ class Pattern:
         elif self.kind == "dots":
             chosen = (u % 1.0 - 0.5) ** 2 + (v % 1.0 - 0.5) ** 2 > 0.09
         elif self.kind == "blotches":
-            waves = np.sin(5.1 * u + 2.3 * np.sin(3.7 * v)) + np.sin(4.3 * v + 1.9 * np.sin(2.9 * u))
-            chosen = waves < 0.1
+            wave = np.sin(5.1 * u + 2.3 * np.sin(3.7 * v))
+            chosen = wave + np.sin(4.3 * v + 1.9 * np.sin(2.9 * u)) < 0.1
         else:
             chosen = np.ones(len(u), dtype=bool)
         colours = np.asarray([self.second, self.first], dtype=np.float32)
@@ -271,7 +277,8 @@ class Appearance:
             return
         u, v = x, y - (chart.eyes[1] - 5.2 * chart.eye_m)
         size = 1.3 * chart.eye_m
-        inside = np.hypot(u, v) < size if self.logo_round else np.maximum(abs(u), 1.6 * abs(v)) < size
+        out = np.hypot(u, v) if self.logo_round else np.maximum(np.abs(u), 1.6 * np.abs(v))
+        inside = out < size
         colours[top & inside & (z > chart.eyes[2] - 2.2 * chart.eye_m)] = self.logo
 
     def _paint_head(
@@ -292,7 +299,8 @@ class Appearance:
         lips = face & (np.hypot(x / 0.42, (y + 1.12) / 0.13) < 1)
         colours[lips] = skin * (0.82, 0.55, 0.55)
         if self.beard and self.hair_length > 0:
-            colours[on_head & (z > -1.3) & (y < -0.85) & (y > -2.1) & ~lips] = 0.6 * hair + 0.4 * skin
+            chin = on_head & (z > -1.3) & (y < -0.85) & (y > -2.1) & ~lips
+            colours[chin] = 0.6 * hair + 0.4 * skin
         socket = face & (np.hypot(side / 0.27, y / 0.16) < 1)
         colours[socket] = (0.93, 0.92, 0.90)
         colours[socket & (np.hypot(side, y) < 0.14)] = self.iris

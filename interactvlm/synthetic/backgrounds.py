@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from PIL import Image, ImageDraw
 
-from interactvlm.synthetic.appearance import Rgb, random_colour
+from interactvlm.synthetic.appearance import Rgb, random_colour, vector
 from renders.camera import Camera
 
 FAR_M = 60.0
@@ -19,6 +19,7 @@ FAR_M = 60.0
 KINDS = ("room", "outdoor", "plain", "clutter")
 KIND_SHARES = (0.5, 0.25, 0.12, 0.13)
 _NOISE_SIZE = 64
+_Colours = Float32[np.ndarray, "points 3"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Texture:
     """Strength of the random unevenness of brightness."""
 
     @staticmethod
-    def random(rng: np.random.Generator, kinds: tuple[str, ...], base: Rgb | None = None) -> "Texture":
+    def random(
+        rng: np.random.Generator, kinds: tuple[str, ...], base: Rgb | None = None
+    ) -> "Texture":
         """A texture of one of `kinds` around `base` (a random colour by default)."""
         first = np.array(base if base is not None else random_colour(rng, neutral_share=0.5))
         first = np.clip(0.25 * rng.random() + 0.8 * first, 0.05, 0.95)
@@ -72,7 +75,7 @@ class Texture:
             amount = np.full_like(u, 0.3)
         visible = np.clip(self.period_m / (3.0 * footprint_m + 1e-6) - 0.4, 0, 1)
         amount = (0.3 + visible * (amount - 0.3))[:, None].astype(np.float32)
-        mixed = np.float32(self.first) * (1 - amount) + np.float32(self.second) * amount
+        mixed = vector(self.first) * (1 - amount) + vector(self.second) * amount
         rough = _value_noise(noise_table, 3.1 * u_m, 3.1 * v_m) - np.float32(0.5)
         return mixed * (1 + np.float32(2 * self.noise) * rough)[:, None]
 
@@ -146,9 +149,7 @@ class Background:
         else:
             flat, floor, points = self._paint_open(origin, rays, camera, noise, rng)
         shape = (camera.height_px, camera.width_px)
-        return Backdrop(
-            flat.reshape(*shape, 3), floor.reshape(shape), points.reshape(*shape, 2)
-        )
+        return Backdrop(flat.reshape(*shape, 3), floor.reshape(shape), points.reshape(*shape, 2))
 
     def _paint_open(
         self,
@@ -157,9 +158,7 @@ class Background:
         camera: Camera,
         noise: Float32[np.ndarray, "size size"],
         rng: np.random.Generator,
-    ) -> tuple[
-        Float32[np.ndarray, "points 3"], Bool[np.ndarray, " points"], Float32[np.ndarray, "points 2"]
-    ]:
+    ) -> tuple[_Colours, Bool[np.ndarray, " points"], Float32[np.ndarray, "points 2"]]:
         """Ground plane under a sky (`outdoor`) or running into a seamless backdrop (`plain`)."""
         down = -rays[:, 2]
         reach = origin[2] / np.maximum(down, 1e-5)
@@ -167,10 +166,10 @@ class Background:
         points = (origin + rays * reach[:, None])[:, :2]
         height = np.clip(rays[:, 2] / np.linalg.norm(rays, axis=1), 0, 1)[:, None]
         if self.kind == "plain":
-            far = np.broadcast_to(np.float32(self.floor.first), rays.shape)
+            far = np.broadcast_to(vector(self.floor.first), rays.shape)
             rgb = far * (1 + 0.15 * height)
         else:
-            zenith, horizon = np.float32(self.sky[0]), np.float32(self.sky[1])
+            zenith, horizon = vector(self.sky[0]), vector(self.sky[1])
             far = np.broadcast_to(horizon, rays.shape)
             rgb = horizon + (zenith - horizon) * np.sqrt(height)
             rgb = _add_skyline(rgb, rays, height[:, 0], horizon, rng)
@@ -188,14 +187,12 @@ class Background:
         camera: Camera,
         noise: Float32[np.ndarray, "size size"],
         rng: np.random.Generator,
-    ) -> tuple[
-        Float32[np.ndarray, "points 3"], Bool[np.ndarray, " points"], Float32[np.ndarray, "points 2"]
-    ]:
+    ) -> tuple[_Colours, Bool[np.ndarray, " points"], Float32[np.ndarray, "points 2"]]:
         """The inside of a box that holds the camera: where each ray leaves it."""
         cosine, sine = np.cos(self.yaw_rad), np.sin(self.yaw_rad)
         room_from_world = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]], np.float32)
         eye, direction = room_from_world @ origin, rays @ room_from_world.T
-        half = np.maximum(np.float32(self.room_m[:2]), np.abs(eye[:2]) + 0.4)
+        half = np.maximum(vector(self.room_m[:2]), np.abs(eye[:2]) + 0.4)
         high = np.append(half, max(self.room_m[2], eye[2] + 0.3)).astype(np.float32)
         low = np.append(-half, 0.0).astype(np.float32)
         direction = np.where(np.abs(direction) < 1e-6, np.float32(1e-6), direction)
@@ -207,7 +204,7 @@ class Background:
         ceiling = (axis == 2) & ~floor
         footprint = (reach / _focal_px(camera)).astype(np.float32)
         rgb = np.empty_like(rays)
-        rgb[ceiling] = 0.5 + 0.45 * np.float32(self.wall.first)
+        rgb[ceiling] = 0.5 + 0.45 * vector(self.wall.first)
         grazing = footprint * reach / max(float(eye[2]), 0.1)
         rgb[floor] = self.floor.colour(hit[floor, 0], hit[floor, 1], grazing[floor], noise)
         for wall_axis, texture in ((0, self.wall), (1, self.side_wall)):
@@ -262,13 +259,16 @@ def _add_skyline(
             top = sum(np.sin(k * bearing + p) / k for k, p in zip((2, 5, 11), phase, strict=True))
             ridge = 0.06 + 0.05 * top
         else:
-            ridge = 0.03 + 0.22 * _hash01(np.floor(bearing * 7 + phase[0]), np.full_like(bearing, layer))
-        tint = 0.55 * horizon + 0.45 * np.float32(random_colour(rng))
+            house = np.floor(bearing * 7 + phase[0])
+            ridge = 0.03 + 0.22 * _hash01(house, np.full_like(bearing, layer))
+        tint = 0.55 * horizon + 0.45 * vector(random_colour(rng))
         rgb = np.where((rising & (height < ridge))[:, None], tint * (0.8 + 0.1 * layer), rgb)
     return rgb
 
 
-def _paint_clutter(height: int, width: int, rng: np.random.Generator) -> Float32[np.ndarray, "h w 3"]:
+def _paint_clutter(
+    height: int, width: int, rng: np.random.Generator
+) -> Float32[np.ndarray, "height width 3"]:
     """Random overlapping boxes, discs and triangles of any colour."""
     canvas = Image.new("RGB", (width, height), _byte_rgb(random_colour(rng)))
     draw = ImageDraw.Draw(canvas)

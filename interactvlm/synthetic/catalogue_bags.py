@@ -1,8 +1,10 @@
 """Recipes for backpacks, suitcases and trolleys. Sizes in metres; carry handles run along x."""
 
+import itertools
+
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, rotation_to, shade
+from interactvlm.synthetic.catalogue_kit import Color, Dice, Sketch, X, rotation_to, shade
 
 UP = (0.0, 0.0, 1.0)
 FRONT = (0.0, -1.0, 0.0)
@@ -44,12 +46,14 @@ def backpack(sketch: Sketch, dice: Dice) -> None:
             np.array([x * 0.13, -half_y - reach, half_z * 0.75]),
             np.array([x * (half_x - 0.02), -half_y + 0.005, 0.06]),
         ]
-        for start, end in zip(path, path[1:], strict=False):
+        for start, end in itertools.pairwise(path):
             sketch.slab(start, end, (0.024, 0.006), "strap", trim)
     loop_y, rise = -half_y * 0.45, 0.045
     lift = height + 0.012 + rise
     for x in (-1, 1):
-        sketch.bar((x * 0.055, loop_y, height - 0.02), (x * 0.045, loop_y, lift), 0.009, "handle", trim)
+        sketch.bar(
+            (x * 0.055, loop_y, height - 0.02), (x * 0.045, loop_y, lift), 0.009, "handle", trim
+        )
     sketch.bar((-0.045, loop_y, lift), (0.045, loop_y, lift), 0.009, "handle", trim)
     sketch.handle("top_handle", (0, loop_y, lift), UP, 0.009, axis=X, half_length=0.04)
     extent = (half_x - 0.04, 0, half_z - 0.07)
@@ -145,7 +149,9 @@ def trolley(sketch: Sketch, dice: Dice) -> None:
 
 def _edge(sketch: Sketch, half_x: float, y: float, z: float, half_thick: float) -> None:
     center = (0, y, z)
-    sketch.handle("edge_front", center, FRONT, half_thick, axis=X, half_length=0.7 * half_x, kind="rim")
+    sketch.handle(
+        "edge_front", center, FRONT, half_thick, axis=X, half_length=0.7 * half_x, kind="rim"
+    )
 
 
 def _wheels(sketch: Sketch, dice: Dice, x: float, y: float, below: float) -> None:
@@ -159,9 +165,7 @@ def _wheels(sketch: Sketch, dice: Dice, x: float, y: float, below: float) -> Non
             sketch.rod(at, (side * x, end * y, max(below, radius + 0.03)), 0.012, "wheel", color)
 
 
-def _basket(
-    sketch: Sketch, dice: Dice, size: tuple[float, float, float], metal: Color
-) -> None:
+def _basket(sketch: Sketch, dice: Dice, size: tuple[float, float, float], metal: Color) -> None:
     """Open wire basket that narrows downwards and towards the front, on an inclined frame."""
     half_x, half_y, bar_z = size
     bottom, back_top, front_top = dice.between(0.42, 0.5), bar_z - 0.05, bar_z - 0.14
@@ -191,7 +195,9 @@ def _basket(
     sketch.handle("edge_front", front, FRONT, 0.009, axis=X, half_length=0.7 * half_x, kind="rim")
     for x in (-1, 1):
         rail_x = x * (half_x - 0.03)
-        sketch.bar((rail_x, half_y - 0.05, 0.17), (rail_x, -half_y + 0.06, 0.15), 0.014, "frame", metal)
+        sketch.bar(
+            (rail_x, half_y - 0.05, 0.17), (rail_x, -half_y + 0.06, 0.15), 0.014, "frame", metal
+        )
         sketch.bar(corner(x, -0.2, 0), (rail_x, half_y - 0.05, 0.17), 0.012, "frame", metal)
     sketch.box((half_x - 0.05, half_y * 0.7, 0.006), (0, 0, 0.17), "frame", metal)
     seat = dice.paint()

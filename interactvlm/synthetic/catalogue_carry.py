@@ -3,12 +3,12 @@
 import numpy as np
 
 from interactvlm.synthetic.catalogue_kit import (
-    X,
-    Y,
-    Z,
     Color,
     Dice,
     Sketch,
+    X,
+    Y,
+    Z,
     rotation_to,
     shade,
     turn_about_x,
@@ -117,7 +117,12 @@ def laptop(sketch: Sketch, dice: Dice) -> None:
         row = (0.86 * half_x, 0.066 * half_y, 0.0016)
         y = (0.09 + 0.18 * k) * half_y
         sketch.box(row, (0, y, top), "keyboard", shade(keys, 2.2 if keys[0] < 0.5 else 0.85))
-    sketch.box((0.3 * half_x, 0.2 * half_y, 0.0006), (0, -0.55 * half_y, top), "touchpad", shade(color, 0.8))
+    sketch.box(
+        (0.3 * half_x, 0.2 * half_y, 0.0006),
+        (0, -0.55 * half_y, top),
+        "touchpad",
+        shade(color, 0.8),
+    )
     opening = np.radians(dice.between(95, 125))
     turn = turn_about_x(-opening)
     # The lid is built lying on the keyboard and opened about the hinge at the back edge.
@@ -138,12 +143,16 @@ def laptop(sketch: Sketch, dice: Dice) -> None:
 
 
 def box(sketch: Sketch, dice: Dice) -> None:
-    """Cardboard box, wooden crate or plastic tub with a lid; carried when small, pushed when big."""
+    """Cardboard box, wooden crate or plastic tub with a lid; small to carry or big to push."""
     style = dice.pick("cardboard", "cardboard", "crate", "tub")
     if dice.chance(0.55):
-        half = np.array([dice.between(0.14, 0.23), dice.between(0.11, 0.18), dice.between(0.09, 0.18)])
+        half = np.array(
+            [dice.between(0.14, 0.23), dice.between(0.11, 0.18), dice.between(0.09, 0.18)]
+        )
     else:
-        half = np.array([dice.between(0.24, 0.38), dice.between(0.22, 0.34), dice.between(0.22, 0.45)])
+        half = np.array(
+            [dice.between(0.24, 0.38), dice.between(0.22, 0.34), dice.between(0.22, 0.45)]
+        )
     height, skin = 2 * half[2], 0.0
     middle = (0.0, 0.0, half[2])
     if style == "cardboard":
@@ -157,7 +166,9 @@ def box(sketch: Sketch, dice: Dice) -> None:
         sketch.box(strip, (0, 0, height - strip[2] + 0.0008), "tape", tape)
         label = (0.3 * half[0], 0.0008, 0.2 * half[2])
         for y in (-1, 1):
-            sketch.box(label, (0.4 * half[0], y * half[1], 1.4 * half[2]), "label", dice.gray(0.9, 1))
+            sketch.box(
+                label, (0.4 * half[0], y * half[1], 1.4 * half[2]), "label", dice.gray(0.9, 1)
+            )
     elif style == "crate":
         color, skin = dice.wood(), 0.009
         core = half - (skin, skin, 0.004)
@@ -171,13 +182,13 @@ def box(sketch: Sketch, dice: Dice) -> None:
         sketch.box(lip, (0, 0, height - 0.014), "lid", lid, rounding=0.008)
         for x in (-1, 1):
             latch = (0.006, 0.35 * half[1], 0.02)
-            sketch.box(latch, (x * (half[0] + 0.004), 0, height - 0.05), "latch", lid, rounding=0.004)
+            sketch.box(
+                latch, (x * (half[0] + 0.004), 0, height - 0.05), "latch", lid, rounding=0.004
+            )
     _box_anchors(sketch, half, rim=0.008 if style == "tub" else 0.0)
 
 
-def _crate_slats(
-    sketch: Sketch, dice: Dice, half: np.ndarray, skin: float, color: Color
-) -> None:
+def _crate_slats(sketch: Sketch, dice: Dice, half: np.ndarray, skin: float, color: Color) -> None:
     """Three boards on every side, end boards at the corners, planks on top."""
     half_x, half_y, half_z = half
     gap = dice.between(0.86, 0.95)
@@ -260,7 +271,9 @@ def bucket(sketch: Sketch, dice: Dice) -> None:
     wire, rise = dice.metal(), dice.between(0.85, 1.05) * top_radius
     angles = np.linspace(0, np.pi, 9)
     arc = [
-        np.array([top_radius * np.cos(a) * 1.02, 0.0, height - 0.02 + (rise + 0.02) * np.sin(a) ** 0.7])
+        np.array(
+            [top_radius * np.cos(a) * 1.02, 0.0, height - 0.02 + (rise + 0.02) * np.sin(a) ** 0.7]
+        )
         for a in angles
     ]
     sketch.tube(arc, 0.004, "handle", wire)

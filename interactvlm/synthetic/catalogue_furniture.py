@@ -1,6 +1,6 @@
 """Recipes for sofas, beds and tables. Sizes in metres; the sitter faces -y."""
 
-from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, shade, turn_about_x
+from interactvlm.synthetic.catalogue_kit import Color, Dice, Sketch, X, shade, turn_about_x
 from interactvlm.synthetic.catalogue_seats import UP, four_legs, pedestal
 
 FRONT = (0.0, -1.0, 0.0)
@@ -88,7 +88,9 @@ def bed(sketch: Sketch, dice: Dice) -> None:
     center = (0, covered - half_y - 0.005, height - 0.07)
     sketch.box((half_x + 0.008, covered, 0.07), center, "blanket", cover, rounding=0.03)
     head = dice.between(0.85, 1.15)
-    sketch.box((half_x, 0.03, head / 2), (0, half_y + 0.025, head / 2), "headboard", wood, rounding=0.02)
+    sketch.box(
+        (half_x, 0.03, head / 2), (0, half_y + 0.025, head / 2), "headboard", wood, rounding=0.02
+    )
     if dice.chance(0.3):
         low = height + dice.between(0.02, 0.12)
         center = (0, -half_y - 0.02, low / 2)
@@ -127,14 +129,8 @@ def table(sketch: Sketch, dice: Dice) -> None:
         sketch.box(half, (0, 0, height - thick), "top", color, rounding=0.006)
         _table_support(sketch, dice, style, (half_x, half_y, below), color)
     sketch.surface("top", (0, 0, height), UP, (0.8 * half_x, 0.8 * half_y, 0))
-    if style == "round":
-        inner = half_x - 0.001
-    else:
-        inner = half_y
-    center = (0.0, thick - inner, height - thick)
-    sketch.handle(
-        "edge_front", center, FRONT, thick, axis=X, half_length=0.6 * half_x, kind="rim"
-    )
+    center = (0.0, thick - half_y, height - thick)
+    sketch.handle("edge_front", center, FRONT, thick, axis=X, half_length=0.6 * half_x, kind="rim")
 
 
 def _table_support(

@@ -4,6 +4,7 @@ This module knows how to place solids but not what any object looks like.
 """
 
 import colorsys
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -62,10 +63,19 @@ def placement(center: Vector, rotation: np.ndarray | None = None) -> np.ndarray:
     return matrix
 
 
+def moved(point: Vector, by: Vector) -> np.ndarray:
+    """The point, displaced."""
+    return np.asarray(point, dtype=float) + np.asarray(by, dtype=float)
+
+
 def turn_about_x(angle_rad: float) -> np.ndarray:
     """Rotation about x; positive leans the top (+z) towards the front (-y)."""
     cos, sin = np.cos(angle_rad), np.sin(angle_rad)
     return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+
+
+def _half_length(start: np.ndarray, end: np.ndarray) -> float:
+    return float(np.linalg.norm(end - start)) / 2
 
 
 @dataclass
@@ -120,18 +130,18 @@ class Sketch:
     def rod(self, start: Vector, end: Vector, radius: float, part: str, color: Color) -> None:
         """Flat-ended bar between two points."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-        size = (radius, np.linalg.norm(b - a) / 2, 0)
+        size = (radius, _half_length(a, b), 0.0)
         self.add("cylinder", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
     def bar(self, start: Vector, end: Vector, radius: float, part: str, color: Color) -> None:
         """Round-ended bar between two points."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-        size = (radius, np.linalg.norm(b - a) / 2)
+        size = (radius, _half_length(a, b))
         self.add("capsule", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
     def tube(self, points: Sequence[Vector], radius: float, part: str, color: Color) -> None:
         """Bent bar through the given points."""
-        for start, end in zip(points, points[1:], strict=False):
+        for start, end in itertools.pairwise(points):
             self.bar(start, end, radius, part, color)
 
     def taper(
@@ -139,7 +149,7 @@ class Sketch:
     ) -> None:
         """Truncated cone from `start` to `end` with the radius at either end."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-        size = (*radii, np.linalg.norm(b - a) / 2)
+        size = (*radii, _half_length(a, b))
         self.add("cone", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
     def slab(
@@ -147,7 +157,7 @@ class Sketch:
     ) -> None:
         """Plank between two points; `half` is its width (towards x) and its thickness."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
-        size = (*half, np.linalg.norm(b - a) / 2)
+        size = (*half, _half_length(a, b))
         self.box(size, (a + b) / 2, part, color, rounding=0.004, rotation=rotation_to(b - a))
 
     def surface(self, name: str, point: Vector, normal: Vector, extent: Vector) -> None:
@@ -216,7 +226,9 @@ class Dice:
 
     def wood(self) -> Color:
         """From pale birch to dark walnut."""
-        return self._hsv(self.between(0.06, 0.11), self.between(0.35, 0.7), self.between(0.35, 0.85))
+        return self._hsv(
+            self.between(0.06, 0.11), self.between(0.35, 0.7), self.between(0.35, 0.85)
+        )
 
     def gray(self, low: float = 0.1, high: float = 0.9) -> Color:
         """Neutral tone with a faint tint."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, rotation_to, shade
+from interactvlm.synthetic.catalogue_kit import Color, Dice, Sketch, X, moved, rotation_to, shade
 
 UP = (0.0, 0.0, 1.0)
 SIDES = ((1.0, "left"), (-1.0, "right"))
@@ -46,12 +46,20 @@ def bicycle(sketch: Sketch, dice: Dice) -> None:
         sketch.bar(crank + 0.5 * aside, rear + aside, 0.009, "frame", color)
         sketch.bar(seat - (0, 0, 0.04), rear + aside, 0.008, "frame", color)
         sketch.bar(neck + aside * 0.9, front + aside, 0.011, "fork", color)
-    sketch.bar(neck - 0.9 * np.array([0.045, 0, 0]), neck + 0.9 * np.array([0.045, 0, 0]), 0.014, "fork", color)
+    sketch.bar(
+        neck - 0.9 * np.array([0.045, 0, 0]),
+        neck + 0.9 * np.array([0.045, 0, 0]),
+        0.014,
+        "fork",
+        color,
+    )
     top = seat + (saddle_z - 0.03 - seat[2]) * np.array([0.0, 0.22, 1.0])
     sketch.rod(seat, top, 0.012, "seatpost", metal)
     saddle = np.array([0.0, top[1] - 0.02, saddle_z - 0.026])
     leather = dice.dark() if dice.chance(0.7) else dice.wood()
-    sketch.box((0.068, 0.075, 0.026), saddle + (0, 0.05, 0), "saddle", leather, rounding=0.024)
+    sketch.box(
+        (0.068, 0.075, 0.026), moved(saddle, (0, 0.05, 0)), "saddle", leather, rounding=0.024
+    )
     sketch.box((0.028, 0.13, 0.024), saddle - (0, 0.03, 0), "saddle", leather, rounding=0.022)
     sketch.surface("saddle", (0, saddle[1] + 0.05, saddle_z), UP, (0.04, 0.04, 0))
     _cranks(sketch, dice, crank, metal)
@@ -60,24 +68,26 @@ def bicycle(sketch: Sketch, dice: Dice) -> None:
         rack = np.array([0.0, rear[1] + 0.02, rear[2] + radius + 0.06])
         sketch.box((0.06, 0.17, 0.008), rack, "rack", metal, rounding=0.004)
         for x in (-1, 1):
-            sketch.bar(rack + (x * 0.05, 0, 0), rear + (x * 0.05, 0, 0), 0.006, "rack", metal)
+            sketch.bar(
+                moved(rack, (x * 0.05, 0, 0)), moved(rear, (x * 0.05, 0, 0)), 0.006, "rack", metal
+            )
 
 
 def _cranks(sketch: Sketch, dice: Dice, crank: np.ndarray, metal: Color) -> None:
     turn = rotation_to(X)
-    ring = crank + (-0.045, 0, 0)
+    ring = moved(crank, (-0.045, 0, 0))
     sketch.add("cylinder", (0.085, 0.004, 0.0), ring, "chainring", metal, rotation=turn)
-    sketch.rod(crank - (0.06, 0, 0), crank + (0.06, 0, 0), 0.018, "crank", metal)
+    sketch.rod(crank - (0.06, 0, 0), moved(crank, (0.06, 0, 0)), 0.018, "crank", metal)
     angle = dice.between(0, 2 * np.pi)
     arm = 0.165 * np.array([0, np.cos(angle), np.sin(angle)])
     rubber = dice.dark()
     for side, name in SIDES:
-        root = crank + (side * 0.065, 0, 0)
+        root = moved(crank, (side * 0.065, 0, 0))
         tip = root + side * arm
         sketch.bar(root, tip, 0.011, "crank", metal)
-        pedal = tip + (side * 0.06, 0, 0)
+        pedal = moved(tip, (side * 0.06, 0, 0))
         sketch.box((0.048, 0.038, 0.012), pedal, "pedal", rubber, rounding=0.004)
-        sketch.surface(f"pedal_{name}", pedal + (0, 0, 0.012), UP, (0.035, 0.03, 0))
+        sketch.surface(f"pedal_{name}", moved(pedal, (0, 0, 0.012)), UP, (0.035, 0.03, 0))
 
 
 def _handlebar(
@@ -91,7 +101,7 @@ def _handlebar(
     sketch.bar(stem, forward, 0.014, "stem", metal)
     back = np.array([0.0, 0.17, 0.0]) if swept else np.array([0.0, 0.02, 0.0])
     for side, name in SIDES:
-        bend = forward + (side * (half - 0.06 if swept else 0.1), 0.02, 0.03)
+        bend = moved(forward, (side * (half - 0.06 if swept else 0.1), 0.02, 0.03))
         end = np.array([side * half, forward[1], bend[2]]) + back
         start = end - 0.13 * (end - bend) / np.linalg.norm(end - bend)
         sketch.bar(forward, bend, 0.012, "handlebar", metal)
@@ -120,7 +130,7 @@ def skateboard(sketch: Sketch, dice: Dice) -> None:
             slope = np.array([0.0, end * kick, lift])
             middle = np.array([0.0, end * half_y, at]) + slope / 2
             turn = rotation_to(np.cross(X, slope) * end)
-            size = (half_x, np.linalg.norm(slope) / 2 + 0.002, thick / 2)
+            size = (half_x, float(np.linalg.norm(slope)) / 2 + 0.002, thick / 2)
             sketch.box(size, middle, part, color, rotation=turn)
             tip = middle + slope / 2
             sketch.add("cylinder", (half_x, thick / 2, 0), tip, part, color, rotation=turn)
@@ -129,9 +139,9 @@ def skateboard(sketch: Sketch, dice: Dice) -> None:
         axle = np.array([0.0, end * (half_y - 0.045), radius])
         sketch.box((0.028, 0.035, 0.008), (*axle[:2], z - thick - 0.006), "truck", metal)
         sketch.taper(axle, (*axle[:2], z - thick), (0.014, 0.026), "truck", metal)
-        sketch.rod(axle - (0.075, 0, 0), axle + (0.075, 0, 0), 0.009, "truck", metal)
+        sketch.rod(axle - (0.075, 0, 0), moved(axle, (0.075, 0, 0)), 0.009, "truck", metal)
         for x in (-1, 1):
-            at = axle + (x * 0.085, 0, 0)
+            at = moved(axle, (x * 0.085, 0, 0))
             size = (radius, 0.018, 0.008)
             sketch.add("cylinder", size, at, "wheel", rubber, rotation=rotation_to(X))
     sketch.surface("deck", (0, 0, top), UP, (half_x - 0.02, half_y - 0.01, 0))
@@ -160,12 +170,12 @@ def scooter(sketch: Sketch, dice: Dice) -> None:
     for x in (-1, 1):
         aside = np.array([x * 0.024, 0.0, 0.0])
         sketch.bar((x * 0.024, half_y - 0.02, z), rear + aside, 0.008, "frame", metal)
-    guard = rear + (0, -0.01, radius + 0.012)
+    guard = moved(rear, (0, -0.01, radius + 0.012))
     tilted = rotation_to((0, -0.25, 1.0))
     sketch.box((0.026, 0.06, 0.004), guard, "brake", metal, rounding=0.003, rotation=tilted)
     height = dice.between(0.86, 1.02)
     lean = np.array([0.0, dice.between(0.12, 0.2), 1.0])
-    crown = front + (0, 0, radius + 0.03)
+    crown = moved(front, (0, 0, radius + 0.03))
     bar = crown + (height - crown[2]) * lean
     for x in (-1, 1):
         aside = np.array([x * 0.024, 0.0, 0.0])
@@ -176,11 +186,11 @@ def scooter(sketch: Sketch, dice: Dice) -> None:
     sketch.bar(crown, crown + 0.45 * (bar - crown), 0.019, "column", color)
     sketch.bar(crown + 0.4 * (bar - crown), bar, 0.015, "column", metal)
     half = dice.between(0.19, 0.25)
-    sketch.bar(bar - (half, 0, 0), bar + (half, 0, 0), 0.012, "handlebar", metal)
+    sketch.bar(bar - (half, 0, 0), moved(bar, (half, 0, 0)), 0.012, "handlebar", metal)
     foam = dice.paint() if dice.chance(0.4) else rubber
     for side, name in SIDES:
-        ends = bar + (side * (half - 0.11), 0, 0), bar + (side * half, 0, 0)
+        ends = moved(bar, (side * (half - 0.11), 0, 0)), moved(bar, (side * half, 0, 0))
         sketch.bar(*ends, 0.017, "grip", foam)
-        center = bar + (side * (half - 0.055), 0, 0)
+        center = moved(bar, (side * (half - 0.055), 0, 0))
         sketch.handle(f"grip_{name}", center, UP, 0.017, axis=X, half_length=0.05)
     sketch.surface("deck", (0, 0, top + 0.001), UP, (half_x - 0.012, half_y - 0.04, 0))

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import X, Color, Dice, Sketch, rotation_to, shade, turn_about_x
+from interactvlm.synthetic.catalogue_kit import (
+    Color,
+    Dice,
+    Sketch,
+    X,
+    shade,
+    turn_about_x,
+)
 
 UP = (0.0, 0.0, 1.0)
 
@@ -64,7 +71,9 @@ def _backrest(
         sketch.box(half, place(0, (1 + gap) / 2), "back", cover, rounding=0.025, rotation=turn)
         if gap > 0.02:
             for x in (-0.6, 0.6):
-                sketch.rod(place(x * half_x, -0.08), place(x * half_x, gap + 0.05), 0.012, "back", color)
+                sketch.rod(
+                    place(x * half_x, -0.08), place(x * half_x, gap + 0.05), 0.012, "back", color
+                )
     else:
         post = dice.between(0.014, 0.02)
         for x in (-1, 1):
@@ -99,7 +108,11 @@ def chair(sketch: Sketch, dice: Dice) -> None:
         soft = dice.between(0.015, 0.03)
         top = height + 2 * soft
         sketch.box(
-            (half_x - 0.005, half_y - 0.005, soft), (0, 0, height + soft), "seat", cover, rounding=0.02
+            (half_x - 0.005, half_y - 0.005, soft),
+            (0, 0, height + soft),
+            "seat",
+            cover,
+            rounding=0.02,
         )
     sketch.box((half_x, half_y, thick), (0, 0, height - thick), "seat", color, rounding=0.012)
     if swivel:
@@ -113,9 +126,7 @@ def chair(sketch: Sketch, dice: Dice) -> None:
     sketch.surface("seat", (0, -0.02, top), UP, (half_x - 0.03, half_y - 0.04, 0))
 
 
-def _chair_arms(
-    sketch: Sketch, dice: Dice, seat: tuple[float, float, float], color: Color
-) -> None:
+def _chair_arms(sketch: Sketch, dice: Dice, seat: tuple[float, float, float], color: Color) -> None:
     half_x, half_y, height = seat
     rise = dice.between(0.19, 0.25)
     for side, name in ((1, "arm_left"), (-1, "arm_right")):
@@ -132,7 +143,7 @@ def stool(sketch: Sketch, dice: Dice) -> None:
     """Backless seat for one, low or bar height, round or square."""
     tall = dice.chance(0.5)
     height = dice.between(0.60, 0.78) if tall else dice.between(0.40, 0.52)
-    half, thick = dice.between(0.15, 0.20), dice.between(0.012, 0.035)
+    half, thick = dice.between(0.14, 0.175), dice.between(0.015, 0.04)
     color = dice.wood() if dice.chance(0.6) else dice.paint()
     frame = color if dice.chance(0.5) else dice.metal()
     if dice.chance(0.65):
@@ -172,7 +183,9 @@ def bench(sketch: Sketch, dice: Dice) -> None:
     for k in range(planks):
         y = (2 * k + 1 - planks) * width
         gap = 0.006 if planks > 1 else 0.0
-        sketch.box((half_x, width - gap, thick), (0, y, height - thick), "seat", wood, rounding=0.006)
+        sketch.box(
+            (half_x, width - gap, thick), (0, y, height - thick), "seat", wood, rounding=0.006
+        )
     solid = dice.chance(0.3)
     for x in (-0.78, 0.78):
         if solid:

@@ -1,8 +1,20 @@
 """Recipes for umbrellas, balls, bats, guitars, surfboards and rackets. Sizes in metres."""
 
+import itertools
+
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import X, Y, Z, Color, Dice, Sketch, rotation_to, shade
+from interactvlm.synthetic.catalogue_kit import (
+    Color,
+    Dice,
+    Sketch,
+    X,
+    Y,
+    Z,
+    moved,
+    rotation_to,
+    shade,
+)
 
 UP, DOWN = (0.0, 0.0, 1.0), (0.0, 0.0, -1.0)
 FRONT = (0.0, -1.0, 0.0)
@@ -43,7 +55,7 @@ def _canopy(sketch: Sketch, dice: Dice, top: float, color: Color) -> None:
     reach, depth = dice.between(0.44, 0.54), dice.between(0.15, 0.2)
     rings = ((1.0, 0.0), (0.82, 0.4), (0.5, 0.76), (0.03, 1.0))
     low = top - depth
-    for (wide, start), (narrow, end) in zip(rings, rings[1:], strict=False):
+    for (wide, start), (narrow, end) in itertools.pairwise(rings):
         radii = (wide * reach, narrow * reach)
         shaded = shade(color, 0.92 + 0.12 * end)
         ends = (0, 0, low + start * depth), (0, 0, low + end * depth)
@@ -86,9 +98,11 @@ def ball(sketch: Sketch, dice: Dice) -> None:
             for roll in range(3):
                 axis = turn @ np.roll(corner, roll) / np.hypot(1, golden)
                 # A slightly smaller ball that shows only a cap: a patch that follows the surface.
-                small = 0.82 * radius
-                at = center + (radius * 1.008 - small) * axis
-                sketch.add("ellipsoid", (small,) * 3, at, "patch", patch)
+                small = 0.78 * radius
+                at = center + (radius * 1.014 - small) * axis
+                sketch.add(
+                    "ellipsoid", (small,) * 3, at, "patch", patch, rotation=rotation_to(axis)
+                )
     else:
         seam = dice.dark() if style == "basketball" else dice.gray(0.85, 0.98)
         count = {"basketball": 3, "beach": 3, "exercise": 0}[style]
@@ -104,7 +118,12 @@ def ball(sketch: Sketch, dice: Dice) -> None:
                 ring = (radius * np.sqrt(1 - latitude**2) - 0.001, 0.003)
                 sketch.add("torus", ring, at, "seam", shade(color, 0.75), rotation=turn)
     around = 0.4 * radius
-    for name, normal in (("side_left", X), ("side_right", (-1.0, 0.0, 0.0)), ("top", Z), ("bottom", DOWN)):
+    for name, normal in (
+        ("side_left", X),
+        ("side_right", (-1.0, 0.0, 0.0)),
+        ("top", Z),
+        ("bottom", DOWN),
+    ):
         extent = around * (1 - np.abs(normal))
         sketch.surface(name, center + radius * np.array(normal), normal, extent)
 
@@ -163,9 +182,11 @@ def guitar(sketch: Sketch, dice: Dice) -> None:
         for x in (-1, 1):
             horn = np.array([x * 0.1, 0.0, upper_z + 0.4 * upper])
             size = (0.045, 0.95 * depth, 0.09)
-            sketch.add("ellipsoid", size, horn + (0, 0, 0.02 * x), "body", color)
+            sketch.add("ellipsoid", size, moved(horn, (0, 0, 0.02 * x)), "body", color)
         plate = (0.07, 0.002, 0.11)
-        sketch.box(plate, (-0.03, front, hole_z - 0.03), "pickguard", dice.gray(0.8, 0.97), rounding=0.001)
+        sketch.box(
+            plate, (-0.03, front, hole_z - 0.03), "pickguard", dice.gray(0.8, 0.97), rounding=0.001
+        )
         for z in (0.02, -0.05):
             sketch.box((0.045, 0.006, 0.013), (0, front, hole_z + z), "pickup", dark)
     bridge_z = lower_z + 0.1 * lower
@@ -186,7 +207,7 @@ def guitar(sketch: Sketch, dice: Dice) -> None:
     for x in (-1, 1):
         for k in range(3):
             peg = np.array([x * 0.045, neck_y, head_z - 0.05 + 0.05 * k])
-            sketch.bar(peg, peg + (x * 0.015, 0, 0), 0.006, "peg", metal)
+            sketch.bar(peg, moved(peg, (x * 0.015, 0, 0)), 0.006, "peg", metal)
     # The hand closes around neck and fretboard together: a bar of about two centimetres radius.
     back = neck_y + 0.012
     sketch.handle("neck", (0, back - 0.02, 0), Y, 0.02, axis=Z, half_length=0.8 * neck_half)
@@ -210,11 +231,12 @@ def surfboard(sketch: Sketch, dice: Dice) -> None:
     sketch.add("ellipsoid", (half_x, half_y, half_z), (0, 0, z), "board", color)
     # Narrower, slightly thicker copies show as stripes that follow the curved deck.
     stripes = dice.pick("one", "two", "pad")
-    bright, thicker = dice.paint(), half_z + 0.0012
+    bright, raised = dice.paint(), 0.003
+    thicker = half_z + (0.0 if stripes == "two" else raised)
     for x in {"one": (0.0,), "two": (-0.4, 0.4), "pad": (0.0,)}[stripes]:
-        narrow = (0.06 if stripes == "two" else 0.1) * half_x
+        narrow = (0.18 if stripes == "two" else 0.3) * half_x
         fall = half_z * np.sqrt(1 - x**2)
-        size = (narrow, 0.9 * half_y, fall + 0.0012)
+        size = (narrow, 0.9 * half_y, fall + raised)
         sketch.add("ellipsoid", size, (x * half_x, 0, z), "stripe", bright)
     if stripes == "pad":
         pad = (0.45 * half_x, 0.12 * half_y, 0.006)

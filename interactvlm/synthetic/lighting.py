@@ -5,13 +5,14 @@ the light for shadows on things, and a blurred map on the floor z = 0. Colours h
 (squared display colours). Knows neither cameras nor what the points belong to.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32, Int32
 from scipy.ndimage import minimum_filter, uniform_filter
 
-from interactvlm.synthetic.appearance import Rgb
+from interactvlm.synthetic.appearance import Rgb, vector
 
 _MAP_SIZE = 144
 """Cells along each side of a shadow map: 1 to 2.5 cm for a person with furniture."""
@@ -62,13 +63,13 @@ class Lights:
         gloss: Float32[np.ndarray, " points"],
     ) -> Float32[np.ndarray, "points 3"]:
         """Linear colour of surface points; `key_share` is how much of the key light arrives."""
-        key, fill = np.float32(self.key_direction), np.float32(self.fill_direction)
+        key, fill = vector(self.key_direction), vector(self.fill_direction)
         key_dot = normal @ key
         lambert = np.maximum(key_dot, 0) * key_share
         up = (0.5 + 0.5 * normal[:, 2])[:, None]
-        ambient = np.float32(self.ground_colour) * (1 - up) + np.float32(self.sky_colour) * up
+        ambient = vector(self.ground_colour) * (1 - up) + vector(self.sky_colour) * up
         light = np.float32(self.ambient_strength) * ambient
-        light += (np.float32(self.key_strength) * lambert)[:, None] * np.float32(self.key_colour)
+        light += (np.float32(self.key_strength) * lambert)[:, None] * vector(self.key_colour)
         light += np.float32(self.fill_strength) * np.maximum(normal @ fill, 0)[:, None]
         half = to_eye + key
         half_dot = row_dot(normal, half) / np.sqrt(row_dot(half, half))
@@ -80,9 +81,9 @@ class Lights:
         self, shadow: Float32[np.ndarray, " points"]
     ) -> Float32[np.ndarray, "points 3"]:
         """Light on an upward floor under `shadow` (1 = no key light), 1 where unshadowed."""
-        ambient = np.float32(self.ambient_strength) * np.float32(self.sky_colour)
+        ambient = np.float32(self.ambient_strength) * vector(self.sky_colour)
         ambient = ambient + np.float32(self.fill_strength * max(self.fill_direction[2], 0))
-        key = np.float32(self.key_strength * self.key_direction[2]) * np.float32(self.key_colour)
+        key = np.float32(self.key_strength * self.key_direction[2]) * vector(self.key_colour)
         return (ambient + key * (1 - shadow)[:, None]) / (ambient + key)
 
 
@@ -91,10 +92,10 @@ class ShadowMaps:
 
     def __init__(self, casters_world: Float32[np.ndarray, "casters 3"], lights: Lights) -> None:
         """`casters_world`: at most about 3 cm apart, else light leaks between them."""
-        direction = np.float32(lights.key_direction)
-        side = np.cross(direction, np.float32([0.0, 0.0, 1.0]))
+        direction = vector(lights.key_direction)
+        side = np.cross(direction, vector([0.0, 0.0, 1.0]))
         length = np.linalg.norm(side)
-        side = side / length if length > 1e-3 else np.float32([1.0, 0.0, 0.0])
+        side = side / length if length > 1e-3 else vector([1.0, 0.0, 0.0])
         # Rows: two axes across the light and the distance away from it.
         self._light_from_world = np.stack([side, np.cross(direction, side), -direction]).astype(
             np.float32
@@ -151,13 +152,15 @@ class _Grid:
         self.cell_m = max(float((high - low).max()) / inner, 0.005)
         self.origin = (low + high) / 2 - np.float32(self.cell_m * _MAP_SIZE / 2)
 
-    def cell(self, points: Float32[np.ndarray, "points 2"]) -> np.ndarray:
+    def cell(self, points: Float32[np.ndarray, "points 2"]) -> Int32[np.ndarray, " points"]:
         """Flat index of each point's cell."""
         column_row = ((points - self.origin) / np.float32(self.cell_m)).astype(np.int32)
         column_row = np.clip(column_row, 0, _MAP_SIZE - 1)
         return column_row[:, 1] * _MAP_SIZE + column_row[:, 0]
 
-    def corners(self, points: Float32[np.ndarray, "points 2"]) -> tuple[np.ndarray, np.ndarray]:
+    def corners(
+        self, points: Float32[np.ndarray, "points 2"]
+    ) -> tuple[Int32[np.ndarray, "points 4"], Float32[np.ndarray, "points 4"]]:
         """Flat indices and weights of the four cells around each point."""
         place = (points - self.origin) / np.float32(self.cell_m) - np.float32(0.5)
         place = np.clip(place, 0, _MAP_SIZE - 1.001)
@@ -172,7 +175,9 @@ class _Grid:
         )
         return indices, weights.astype(np.float32)
 
-    def bilinear(self, points: Float32[np.ndarray, "points 2"]):
+    def bilinear(
+        self, points: Float32[np.ndarray, "points 2"]
+    ) -> Callable[[Float32[np.ndarray, "size size"]], Float32[np.ndarray, " points"]]:
         """A function that reads any map of this grid at the points."""
         indices, weights = self.corners(points)
         return lambda values: np.einsum("pc,pc->p", values.ravel()[indices], weights)

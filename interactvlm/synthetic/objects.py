@@ -10,7 +10,7 @@ import functools
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import numpy as np
 import torch
@@ -171,11 +171,12 @@ def object_from_name(name: str) -> ObjectInstance:
 
     Raises: InputError when the name is not one that `build_object` gives.
     """
-    category, pool, number = (*name.split("/"), "", "")[:3]
-    _check_request(category, pool)
-    if not number.isdecimal() or int(number) >= POOL_SIZES[pool]:
+    category, text, number = (*name.split("/"), "", "")[:3]
+    pool = _check_request(category, text)
+    size = POOL_SIZES[pool]
+    if not number.isdecimal() or int(number) >= size:
         raise InputError(
-            f"object name {name!r} must end in a number below {POOL_SIZES[pool]}, "
+            f"object name {name!r} must end in a number below {size}, "
             f"as in '{category}/{pool}/0007'"
         )
     return _build(category, pool, int(number))
@@ -193,11 +194,12 @@ def pack_objects(
     )
 
 
-def _check_request(category: str, pool: str) -> None:
+def _check_request(category: str, pool: str) -> InstancePool:
     if category not in _RECIPES:
         raise InputError(f"object category {category!r} is unknown; use one of {tuple(_RECIPES)}")
     if pool not in get_args(InstancePool):
         raise InputError(f"instance pool {pool!r} is unknown; use one of {get_args(InstancePool)}")
+    return cast(InstancePool, pool)
 
 
 def _build(category: str, pool: InstancePool, number: int) -> ObjectInstance:

@@ -22,7 +22,6 @@ from renders.errors import InputError
 Kind = Literal["box", "cylinder", "capsule", "ellipsoid", "torus", "cone"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
-
 SIZE_NAMES: dict[Kind, tuple[str, ...]] = {
     "box": ("half_x", "half_y", "half_z", "rounding"),
     "cylinder": ("radius", "half_height", "rounding"),
@@ -73,10 +72,8 @@ class Primitive:
 
 
 def _root(*terms: Tensor) -> Tensor:
-    total = terms[0] * terms[0]
-    for term in terms[1:]:
-        total = total + term * term
-    return (total + _ROOT_EPSILON).sqrt()
+    squares = (term * term for term in terms)
+    return sum(squares, start=terms[0].new_tensor(_ROOT_EPSILON)).sqrt()
 
 
 def _rounded_corner(rounding: Tensor, *excess: Tensor) -> Tensor:
@@ -152,7 +149,13 @@ _DISTANCES: dict[Kind, Callable[[Tensor, Tensor, Tensor, Sequence[Tensor]], Tens
     "cone": _cone_distance,
 }
 
-_SIZE_COLUMNS = 4
+_SIZE_COLUMNS = max(map(len, SIZE_NAMES.values()))
+
+
+def _distance(kind: Kind, local: Tensor, size: Sequence[Tensor]) -> Tensor:
+    """Distance in the primitive's own frame; the coordinates lie along dimension 1."""
+    x, y, z = local.unbind(1)
+    return _DISTANCES[kind](x, y, z, size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +166,8 @@ class _KindGroup:
     object_of: Int[Tensor, " rows"]
     slot_of: Int[Tensor, " rows"]
     rotation: Float[Tensor, "rows 3 3"]
-    """primitive_from_object rotations."""
     offset: Float[Tensor, "rows 3 1"]
-    """primitive_from_object translations."""
+    """Together: primitive_from_object."""
     size: Float[Tensor, "rows 4"]
 
 
@@ -180,15 +182,14 @@ class PrimitiveBatch:
         for position, primitives in enumerate(primitives_of_object):
             if not primitives:
                 raise InputError(f"object {position} of {len(primitives_of_object)} is empty")
-        self.primitives_of_object = tuple(tuple(items) for items in primitives_of_object)
+        self.primitives_of_object = tuple(map(tuple, primitives_of_object))
         self._packed: dict[tuple[torch.dtype, torch.device], _Packed] = {}
 
     def __len__(self) -> int:
         return len(self.primitives_of_object)
 
     def __repr__(self) -> str:
-        total = sum(map(len, self.primitives_of_object))
-        return f"PrimitiveBatch({len(self)} objects, {total} primitives)"
+        return f"PrimitiveBatch({len(self)} objects, {sum(map(len, self.primitives_of_object))} primitives)"
 
     def signed_distance(
         self, points: Float[Tensor, "batch points 3"]
@@ -198,23 +199,17 @@ class PrimitiveBatch:
         Plain twin: `_signed_distance_plain`.
         """
         if points.shape[0] != len(self):
-            raise InputError(
-                f"signed_distance needs one row of points per object: {len(self)} objects, "
-                f"points of shape {tuple(points.shape)}"
-            )
-        packed = self._pack(points)
+            raise InputError(f"{len(self)} objects need as many rows of points, not {len(points)}")
+        key = (points.dtype, points.device)
+        if key not in self._packed:
+            self._packed[key] = _Packed(self.primitives_of_object, *key)
+        packed = self._packed[key]
         with torch.no_grad():
             distance, slot = packed.nearest(points)
         if not (points.requires_grad and torch.is_grad_enabled()):
             return distance
         # Only the nearest primitive has a gradient, so only it is evaluated with a graph.
         return packed.distance_to_slot(points, slot)
-
-    def _pack(self, points: Tensor) -> "_Packed":
-        key = (points.dtype, points.device)
-        if key not in self._packed:
-            self._packed[key] = _Packed(self.primitives_of_object, *key)
-        return self._packed[key]
 
 
 class _Packed:
@@ -228,8 +223,7 @@ class _Packed:
     ) -> None:
         self.shape = (len(primitives_of_object), max(map(len, primitives_of_object), default=0))
         self.groups: list[_KindGroup] = []
-        kind_of_slot = np.full(self.shape, -1)
-        row_of_slot = np.zeros(self.shape, dtype=np.int64)
+        kind_of_slot, row_of_slot = np.zeros((2, *self.shape), dtype=np.int64)
         for kind_index, kind in enumerate(KINDS):
             members = [
                 (i, j, primitive)
@@ -248,11 +242,9 @@ class _Packed:
                 size[row, : len(primitive.size)] = primitive.size
             kind_of_slot[objects, slots] = kind_index
             row_of_slot[objects, slots] = np.arange(len(members))
-            floats = [
-                torch.tensor(value, dtype=dtype, device=device)
-                for value in (rotation, -rotation @ placements[:, :3, 3:], size)
-            ]
-            indices = [torch.tensor(value, device=device) for value in (objects, slots)]
+            offset = -rotation @ placements[:, :3, 3:]
+            floats = (torch.tensor(v, dtype=dtype, device=device) for v in (rotation, offset, size))
+            indices = (torch.tensor(value, device=device) for value in (objects, slots))
             self.groups.append(_KindGroup(kind, *indices, *floats))
         self.kind_of_slot = torch.tensor(kind_of_slot, device=device)
         self.row_of_slot = torch.tensor(row_of_slot, device=device)
@@ -265,8 +257,7 @@ class _Packed:
         for group in self.groups:
             local = torch.baddbmm(group.offset, group.rotation, points_by_axis[group.object_of])
             size = group.size[:, :, None].unbind(1)
-            found = _DISTANCES[group.kind](*local.unbind(1), size)
-            distances[group.object_of, group.slot_of] = found
+            distances[group.object_of, group.slot_of] = _distance(group.kind, local, size)
         return distances.min(dim=1)
 
     def distance_to_slot(self, points: Tensor, slot: Tensor) -> Tensor:
@@ -279,8 +270,7 @@ class _Packed:
             rows = row[where]
             local = (group.rotation[rows] @ points[where][:, :, None] + group.offset[rows])[..., 0]
             size = group.size[rows].unbind(1)
-            found = _DISTANCES[group.kind](*local.unbind(1), size)
-            distance = distance.index_put(where, found)
+            distance = distance.index_put(where, _distance(group.kind, local, size))
         return distance
 
 
@@ -293,7 +283,7 @@ def _signed_distance_plain(
         placement = torch.as_tensor(primitive.object_from_primitive).to(points)
         local = (points - placement[:3, 3]) @ placement[:3, :3]
         size = [points.new_tensor(value) for value in primitive.size]
-        distances.append(_DISTANCES[primitive.kind](*local.unbind(-1), size))
+        distances.append(_distance(primitive.kind, local, size))
     return torch.stack(distances).amin(dim=0)
 
 
@@ -320,9 +310,8 @@ def _revolve(rho: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ).reshape(-1, 3)
     count = len(rings)
     vertices = np.concatenate([rings, [[0, 0, z[0]], [0, 0, z[-1]]]])
-    first, after = np.arange(columns), (np.arange(columns) + 1) % columns
-    last = first + count - columns
-    bottom = np.stack([after, first, np.full(columns, count)], -1)
+    first, last = np.arange(columns), np.arange(count - columns, count)
+    bottom = np.stack([np.roll(first, -1), first, np.full(columns, count)], -1)
     top = np.stack([last, np.roll(last, -1), np.full(columns, count + 1)], -1)
     return vertices, np.concatenate([_ring_faces(len(rho), columns), bottom, top])
 

@@ -5,19 +5,19 @@ scenes, cameras and styles; knows nothing of contacts, words or files.
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, Int, Int8, Shaped, UInt8
 from PIL import Image
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter
 
 from human_recovery.anny_body import KEYPOINT_NAMES
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
-from interactvlm.synthetic.appearance import Appearance, Rgb, body_chart, random_colour
+from interactvlm.synthetic.appearance import Appearance, Rgb, body_chart, random_colour, vector
 from interactvlm.synthetic.backgrounds import Background
 from interactvlm.synthetic.lighting import Lights, ShadowMaps, row_dot, unit_rows
 from interactvlm.synthetic.posing import PERSON, PosedScene, pose_scene, pose_scenes
@@ -99,10 +99,10 @@ class Occluder:
 class Style:
     """Everything about a picture's looks that is not the scene or the camera."""
 
-    appearance: Appearance = Appearance()
-    background: Background = Background()
-    lights: Lights = Lights()
-    sensor: Sensor = Sensor()
+    appearance: Appearance = field(default_factory=Appearance)
+    background: Background = field(default_factory=Background)
+    lights: Lights = field(default_factory=Lights)
+    sensor: Sensor = field(default_factory=Sensor)
     occluder: Occluder | None = None
     seed: int = 0
     """Seed of the sensor noise."""
@@ -191,11 +191,15 @@ class _Pixels:
         return flat.reshape(camera.height_px, camera.width_px)
 
     def blend(
-        self, attributes: Float32[np.ndarray, "rows channels"], rows: Int[np.ndarray, "some 3"], chosen
+        self,
+        attributes: Float32[np.ndarray, "rows channels"],
+        rows: Int[np.ndarray, "some 3"],
+        chosen: Int[np.ndarray, " some"],
     ) -> Float32[np.ndarray, "some channels"]:
         """Barycentric mean of three rows per chosen pixel."""
         weight = self.weight[chosen]
-        return sum(weight[:, corner, None] * attributes[rows[:, corner]] for corner in range(3))
+        first, second, third = (weight[:, i, None] * attributes[rows[:, i]] for i in range(3))
+        return first + second + third
 
 
 def _merged_mesh(posed: PosedScene, occluder: tuple[np.ndarray, np.ndarray]) -> Mesh:
@@ -235,7 +239,7 @@ def _lit_background(
     """Linear background colours, with shadows and contact darkening on its floor."""
     backdrop = style.background.paint(camera)
     # One sample per pixel, so a light blur stands for anti-aliasing (and for depth of field).
-    linear = uniform_filter(np.square(np.clip(backdrop.rgb, 0, 1)), size=(2, 2, 1))
+    linear = gaussian_filter(np.square(np.clip(backdrop.rgb, 0, 1)), (0.45, 0.45, 0))
     on_floor = backdrop.on_floor
     shadow, contact = shadows.floor(backdrop.floor_world[on_floor])
     light = style.lights.floor_light(shadow) * (1 - np.float32(0.45) * contact)[:, None]
@@ -305,10 +309,12 @@ def _lay_over(
         flat[:, channel] += share * np.bincount(coarse, colours[:, channel], minlength=size)
 
 
-def _develop(linear: Float32[np.ndarray, "height width 3"], style: Style) -> UInt8[np.ndarray, "height width 3"]:
+def _develop(
+    linear: Float32[np.ndarray, "height width 3"], style: Style
+) -> UInt8[np.ndarray, "height width 3"]:
     """Linear light to the bytes of a photo: tone curve, white balance, blur, noise, JPEG."""
     sensor = style.sensor
-    light = linear * np.float32(sensor.exposure) * np.float32(sensor.white_balance)
+    light = linear * np.float32(sensor.exposure) * vector(sensor.white_balance)
     image = np.sqrt(np.maximum(light, 0))
     # Straight up to 0.8, then a soft shoulder instead of clipped highlights.
     image = np.where(image > 0.8, 0.8 + 0.2 * np.tanh((image - 0.8) / 0.3), image)
@@ -317,7 +323,8 @@ def _develop(linear: Float32[np.ndarray, "height width 3"], style: Style) -> UIn
         image = gaussian_filter(image, (sensor.blur_px, sensor.blur_px, 0))
     if sensor.noise > 0:
         rng = np.random.default_rng(style.seed)
-        image = image + rng.standard_normal(image.shape, dtype=np.float32) * np.float32(sensor.noise)
+        grain = rng.standard_normal(image.shape, dtype=np.float32)
+        image = image + grain * np.float32(sensor.noise)
     rgb = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
     if sensor.jpeg_quality is None:
         return rgb
@@ -335,7 +342,9 @@ _PARTS_OF_JOINT = {
 
 
 @lru_cache(maxsize=1)
-def _keypoint_surface() -> tuple[Bool[np.ndarray, "keypoints parts"], Float32[np.ndarray, " keypoints"]]:
+def _keypoint_surface() -> tuple[
+    Bool[np.ndarray, "keypoints parts"], Float32[np.ndarray, " keypoints"]
+]:
     """Which part indices (0 none, 1.. parts) may show a keypoint, and how deep it lies (m)."""
     allowed = np.zeros((len(KEYPOINT_NAMES), len(PART_NAMES) + 1), dtype=bool)
     depth_m = np.empty(len(KEYPOINT_NAMES), dtype=np.float32)
@@ -368,7 +377,7 @@ def _visible_keypoints(
     depth = camera.to_camera(points)[:, 2].numpy()
     allowed, skin_m = _keypoint_surface()
     height, width = part.shape
-    inside = np.isfinite(positions).all(axis=1)
+    inside: np.ndarray = np.isfinite(positions).all(axis=1)
     place = np.floor(np.where(inside[:, None], positions, -1)).astype(np.int64)
     inside &= (place >= 0).all(axis=1) & (place < (width, height)).all(axis=1)
     visible = np.zeros(len(points), dtype=bool)

@@ -59,15 +59,15 @@ MAIN: tuple[Main, ...] = (
     (1.6, "table", _lean_both), (1.0, "table", _lean_one), (1.0, "table", SIT), (0.9, "table", STAND_ON),
     (1.0, "laptop", TYPE), (0.5, "laptop", HOLD_BOTH), (1.6, "laptop", TYPE_ONE),
     (1.6, "cup", HOLD), (1.2, "bottle", HOLD), (1.2, "bottle", recipes.kick),
-    (2.6, "backpack", WEAR), (1.4, "backpack", CARRY),
+    (2.2, "backpack", WEAR), (1.8, "backpack", CARRY),
     (1.6, "suitcase", PULL), (1.4, "suitcase", CARRY), (0.9, "suitcase", SIT),
     (1.6, "umbrella", HOLD), (0.9, "umbrella", SWING),
-    (2.0, "ball", HOLD_BOTH), (2.2, "ball", recipes.kick), (1.0, "ball", recipes.step_on),
+    (1.2, "ball", HOLD_BOTH), (2.4, "ball", recipes.kick), (1.4, "ball", recipes.step_on),
     (1.4, "bat", HOLD), (1.6, "bat", SWING),
     (2.2, "bicycle", RIDE), (1.0, "bicycle", PUSH), (1.6, "bicycle", PULL),
     (2.0, "skateboard", STAND_ON), (1.2, "skateboard", recipes.step_on),
     (2.0, "box", HOLD_BOTH), (1.4, "box", PUSH), (1.0, "box", SIT), (0.8, "box", STAND_ON), (0.9, "box", recipes.kick),
-    (2.0, "trolley", PUSH), (0.8, "trolley", PULL),
+    (1.2, "trolley", PUSH), (1.8, "trolley", PULL),
 )  # fmt: skip
 
 UNSEEN_MAIN: tuple[Main, ...] = (
@@ -138,10 +138,10 @@ def _add_second_tasks(draft: Draft) -> None:
                 recipes.carry(draft, category, side)
         elif category := fresh(ONE_HAND):
             recipes.hold(draft, category, side)
-    if len(draft.free_hands) == 2 and draft.posture in ("sit", "stand_on") and rng.random() < 0.2:
+    if len(draft.free_hands) == 2 and draft.posture in ("sit", "stand_on") and rng.random() < 0.1:
         if category := fresh(("ball", "box")):
             recipes.hold_both(draft, category)
-    if draft.back_free and rng.random() < 0.14 and (category := fresh(("backpack",))):
+    if draft.back_free and rng.random() < 0.07 and (category := fresh(("backpack",))):
         recipes.wear(draft, category)
     floor = tuple(c for c in CATEGORIES if c not in ("umbrella", "bat", "cup", "bottle", "laptop"))
     small = ("ball", "box", "suitcase", "backpack", "stool", "chair", "bottle", "cup", "skateboard")

@@ -82,22 +82,22 @@ def _any_camera(
     fov_deg = float(rng.uniform(30, 75))
     azimuth = _azimuth_rad(rng, facing_world)
     # More pictures from eye height than from above.
-    elevation = np.radians(-5 + 40 * rng.beta(1.2, 1.8))
-    roll = np.radians(np.clip(rng.normal(0, 2), -5, 5))
+    elevation = float(np.radians(-5 + 40 * rng.beta(1.2, 1.8)))
+    roll = float(np.radians(np.clip(rng.normal(0, 2), -5, 5)))
     margin = float(rng.uniform(0.04, 0.3))
     offset = rng.uniform(-1, 1, size=2)
     cropped = rng.random() < CROPPED_SHARE
     closeness = float(rng.uniform(0.55, 0.85))
 
     half_slope = np.tan(np.radians(fov_deg) / 2)
-    for _ in range(2):  # once more when the eye was under the floor
-        forward, right, down = _axes(azimuth, float(elevation), float(roll))
-        seen = points_world @ np.stack([right, down, forward]).T
-        centre, distance = _fit(seen, half_slope * (1 - margin))
-        eye = right * centre[0] + down * centre[1] - forward * distance
-        if eye[2] >= _LOWEST_EYE_M:
-            break
-        elevation = np.radians(3.0)
+    slope = half_slope * (1 - margin)
+    forward, right, down = _axes(azimuth, elevation, roll)
+    centre, distance = _fit(points_world @ np.stack([right, down, forward]).T, slope)
+    if (right * centre[0] + down * centre[1] - forward * distance)[2] < _LOWEST_EYE_M:
+        # Under the floor: look slightly down instead.
+        forward, right, down = _axes(azimuth, float(np.radians(3.0)), roll)
+    seen = points_world @ np.stack([right, down, forward]).T
+    centre, distance = _fit(seen, slope)
     # Room left between the points and the picture's border, at the points' middle depth.
     depth = seen[:, 2].mean() + distance
     room = np.maximum(half_slope * depth - (seen[:, :2].max(0) - seen[:, :2].min(0)) / 2, 0)

@@ -56,7 +56,7 @@ def splat_plain(cloud: PointCloud, camera: Camera, radius_ndc: float, slots: int
 
 def lift_plain(values, vertex_of_pixel, weight_of_pixel, num_vertices, minimum=None):
     """Pixel by pixel: weighted mean per view, then mean over the views that see the vertex."""
-    views, height, width, corners = vertex_of_pixel.shape
+    views = len(vertex_of_pixel)
     lifted = []
     for vertex in range(num_vertices):
         means = []
@@ -64,7 +64,7 @@ def lift_plain(values, vertex_of_pixel, weight_of_pixel, num_vertices, minimum=N
             total, mass = torch.zeros(()), 0.0
             for row, column, corner in torch.nonzero(vertex_of_pixel[view] == vertex).tolist():
                 value = values[view, row, column]
-                if minimum is not None and not float(value) > minimum:
+                if minimum is not None and not float(value.detach()) > minimum:
                     continue
                 total = total + weight_of_pixel[view, row, column, corner] * value
                 mass += float(weight_of_pixel[view, row, column, corner])
