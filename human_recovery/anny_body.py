@@ -37,7 +37,7 @@ Resolution = Literal["full", "fast"]
 PHENOTYPE_NAMES = ("gender", "age", "muscle", "weight", "height", "proportions")
 """Each in [0, 1]; gender 0 is male, 1 is female; 0.5 everywhere is the average adult."""
 
-_MODEL_OPTIONS: dict[str, dict[str, str]] = {
+_MODEL_OPTIONS: dict[str, dict[str, Any]] = {
     "full": {},
     "fast": {"rig": "anny-notoes-nohands-noeyes", "topology": "notoes_collapse10pc"},
 }
@@ -130,8 +130,11 @@ class AnnyBody(nn.Module):
                 f"the {self.resolution} body has {len(self.bone_names)} bones, got rotations for "
                 f"{bone_rotations.shape[1]}; full_rotations() maps the fast rig to the full one"
             )
+        if len(phenotypes) == 0:  # Anny broadcasts, and cannot tell "none" from "one for all"
+            vertices = phenotypes.new_zeros(0, self.keypoint_weights.shape[1], 3)
+            return BodyOutput(vertices, bone_rotations.new_zeros(0, len(self.bone_names), 3))
         pose = torch.nn.functional.pad(bone_rotations, (0, 1, 0, 1))
-        corner = torch.zeros_like(pose[0, 0])
+        corner = pose.new_zeros(4, 4)
         corner[3, 3] = 1.0
         output = self.anny(pose + corner, phenotype_kwargs=phenotypes)
         offset = translation[:, None]
@@ -188,8 +191,7 @@ class AnnyBody(nn.Module):
             left_curl, right_curl = hand_curl[:, 0], hand_curl[:, 1]
         batch = len(fast_rotations)
         given = dict(zip(FAST_BONE_NAMES, fast_rotations.unbind(1), strict=True))
-        for side, curl in (("left", left_curl), ("right", right_curl)):
-            given |= self.hand_curl(side, curl)
+        given |= self.hand_curl("left", left_curl) | self.hand_curl("right", right_curl)
         rest = torch.eye(3).to(fast_rotations)[None]
         return torch.stack(
             [given.get(name, rest).expand(batch, 3, 3) for name in self.bone_names], dim=1

@@ -43,7 +43,6 @@ def _allowed(module: str, name: str) -> Any:
         return {
             "csc_matrix": sparse.csc_matrix,
             "csr_matrix": sparse.csr_matrix,
-            "coo_matrix": sparse.coo_matrix,
         }.get(name)
     return {
         ("_codecs", "encode"): _latin1_bytes,
@@ -99,8 +98,8 @@ def dense_array(value: Any) -> np.ndarray:
     Raises:
         ValueError: it is not numeric, or a sparse matrix with indices outside its shape.
     """
-    if isinstance(value, sparse.spmatrix):
-        value.check_format(full_check=True) if hasattr(value, "check_format") else None
+    if isinstance(value, (sparse.csc_matrix, sparse.csr_matrix)):
+        value.check_format(full_check=True)
         value = value.toarray()
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":

@@ -20,6 +20,8 @@ from torch import Tensor
 from human_recovery.topology import BodyTopology
 from renders.errors import InputError, ResourceError
 
+_BRIDGE_SLACK = 1.5
+"""Separate pieces are joined at all vertices within this factor of the smallest gap."""
 _DENSE_VERTICES = 16_000
 """Largest body whose full distance matrix may be asked for (one gigabyte in float32)."""
 
@@ -179,7 +181,7 @@ def _unfolded_diagonals(
 
 
 def _bridged(graph: sparse.csr_matrix, points: Float[np.ndarray, "verts 3"]) -> sparse.csr_matrix:
-    """Joins every separate piece to the one grown so far, largest first, at the nearest pair."""
+    """Joins every separate piece to the one grown so far, largest first, where nearest."""
     count, piece = connected_components(graph, directed=False)
     if count <= 1:
         return graph
@@ -188,10 +190,12 @@ def _bridged(graph: sparse.csr_matrix, points: Float[np.ndarray, "verts 3"]) -> 
     edges, lengths = [], []
     for index in order[1:]:
         inside, outside = np.flatnonzero(piece == index), np.flatnonzero(joined)
-        distance, nearest = KDTree(points[outside]).query(points[inside])
-        best = int(distance.argmin())
-        edges.append((inside[best], outside[nearest[best]]))
-        lengths.append(distance[best])
+        found = KDTree(points[outside]).query(points[inside])
+        distance, nearest = np.asarray(found[0]), np.asarray(found[1])
+        # Not the nearest pair alone: a tongue on the middle line would lean on one cheek.
+        close = distance <= _BRIDGE_SLACK * distance.min()
+        edges.append(np.stack([inside[close], outside[nearest[close]]], axis=1))
+        lengths.append(distance[close])
         joined |= piece == index
-    extra = _symmetric(np.array(edges, dtype=np.int64), np.array(lengths), len(points))
+    extra = _symmetric(np.concatenate(edges), np.concatenate(lengths), len(points))
     return (graph + extra).tocsr()

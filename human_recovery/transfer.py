@@ -60,13 +60,13 @@ def _closest_barycentric(
         length2 = np.maximum((edge * edge).sum(1), 1e-30)
         t = np.clip(((points - corners[:, a]) * edge).sum(1) / length2, 0.0, 1.0)
         distance = np.linalg.norm(corners[:, a] + t[:, None] * edge - points, axis=1)
-        better = distance < best_distance
+        better = np.less(distance, best_distance)
         best_distance = np.where(better, distance, best_distance)
         row = np.zeros((len(points), 3))
         row[:, a], row[:, b] = 1.0 - t, t
-        best = np.where(better[:, None], row, best)
+        best[better] = row[better]
     inside = _projected_barycentric(points, corners)
-    return np.where((inside >= 0).all(axis=1)[:, None], inside, best)
+    return np.where(np.all(inside >= 0, axis=1, keepdims=True), inside, best)
 
 
 def _projected_barycentric(

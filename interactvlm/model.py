@@ -210,15 +210,17 @@ class InteractVLM(nn.Module):
         labels: Sequence[str] = ("",),
         *,
         box_xyxy_px: Sequence[int | float] | None = None,
+        known_only: bool = True,
     ) -> list[ContactMap]:
         """Contact of the body with each label, in the order given; "" asks for any object.
 
         The photo is read once, all labels run as one batch. `box_xyxy_px` names the person. An
-        answer without a contact token gives an empty map with its words.
+        answer without a contact token gives an empty map with its words. `known_only=False` also asks
+        about labels the model was not trained on (it can spell them, no more).
 
         Raises InputError for an unknown label or an unusable photo or box.
         """
-        asked = [self.known_label(label) for label in labels]
+        asked = [self.known_label(label) if known_only else label for label in labels]
         views = self.human_views()
         answers = self._answers(image, asked, "human", box_xyxy_px)
         return self._contact_maps(asked, answers, views, "human")

@@ -1,7 +1,8 @@
 """Point clouds as discs: the nearest points of every pixel, and their published compositing.
 
-Every point is a disc of fixed radius on the image. Fragments are made in bands of rows, so the
-memory follows the covered pixels, not points times pixels. Knows nothing of meshes.
+Every point is a disc of fixed radius on the image. Discs are drawn front to back, a bounded number
+of fragments at a time, so memory follows the covered pixels, not points times pixels. Knows
+nothing of meshes.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ POINT_RADIUS_NDC = 0.05
 """Radius of a point where the shorter image side spans 2. Source: InteractVLM, PIAD objects."""
 POINTS_PER_PIXEL = 10
 """Nearest points kept per pixel. Source: InteractVLM, object point renders."""
-_FRAGMENTS_AT_ONCE = 1 << 21
+_FRAGMENTS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,8 @@ def splat(
         )
     with torch.no_grad():
         discs = _discs(cloud, camera, radius_ndc)
-        bands = [
-            _nearest(band, discs, camera, points_per_pixel)
-            for band in _bands(_disc_rows(discs, camera))
-        ]
-    pixel, point, distance, depth = (torch.cat(column) for column in zip(*bands, strict=True))
-    return PointPixels(pixel, point, distance, depth, radius_ndc, camera.height_px, camera.width_px)
+        hits = _nearest(_disc_rows(discs, camera), camera, points_per_pixel)
+        return _gather(hits, discs, camera, points_per_pixel, radius_ndc)
 
 
 @dataclass(frozen=True)
@@ -100,12 +97,22 @@ class _Discs:
 
 @dataclass(frozen=True)
 class _Rows:
-    """One image row of one disc each, sorted by row, then by depth."""
+    """One image row of one disc each, nearest disc first."""
 
     disc: Int[Tensor, "rows"]
     pixel_first: Int[Tensor, "rows"]
     length: Int[Tensor, "rows"]
-    row: Int[Tensor, "rows"]
+
+
+@dataclass(frozen=True)
+class _Hits:
+    """Discs that are among the nearest of a pixel."""
+
+    pixel: Int[Tensor, "hits"]
+    slot: Int[Tensor, "hits"]
+    disc: Int[Tensor, "hits"]
+    count: Int[Tensor, "pixels"]
+    """Hits per pixel."""
 
 
 def _discs(cloud: PointCloud, camera: Camera, radius_ndc: float) -> _Discs:
@@ -130,69 +137,80 @@ def _disc_rows(discs: _Discs, camera: Camera) -> _Rows:
     row = torch.arange(len(disc), device=disc.device) + start[disc]
     rise = row.double() + 0.5 - discs.v[disc]
     half = (radius * radius - rise * rise).clamp(min=0).sqrt()
-    left = torch.ceil(discs.u[disc] - half - 0.5).clamp(0, width)
-    right = torch.floor(discs.u[disc] + half - 0.5).clamp(-1, width - 1)
+    # Strictly inside the disc, hence not ceil and floor.
+    left = torch.floor(discs.u[disc] - half + 0.5).clamp(0, width)
+    right = torch.ceil(discs.u[disc] + half - 1.5).clamp(-1, width - 1)
     length = (right - left + 1).clamp(min=0).long()
-    order = torch.sort(row, stable=True).indices
-    rows = _Rows(disc, row * width + left.long(), length, row)
-    return _Rows(rows.disc[order], rows.pixel_first[order], length[order], row[order])
+    return _Rows(disc, row * width + left.long(), length)
 
 
-def _bands(rows: _Rows) -> Iterator[_Rows]:
-    """Whole image rows, as many as fit `_FRAGMENTS_AT_ONCE` (at least one)."""
-    start, done = 0, 0
-    total = rows.length.cumsum(0)
-    while start < len(rows.row) or start == 0:
+def _nearest(rows: _Rows, camera: Camera, slots: int) -> _Hits:
+    """The first `slots` discs of every pixel, found front to back.
+
+    Fragments of pixels that are full already are dropped before they are sorted: where discs lie
+    a hundred deep, that is nearly all of them.
+    """
+    device = rows.disc.device
+    count = torch.zeros(camera.height_px * camera.width_px, dtype=torch.int64, device=device)
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for part in _chunks(rows.length):
+        length = rows.length[part]
+        run = torch.repeat_interleave(length)
+        offset = rows.pixel_first[part] - (length.cumsum(0) - length)
+        pixel = torch.arange(len(run), device=device) + offset.index_select(0, run)
+        free = (count.index_select(0, pixel) < slots).nonzero().flatten()
+        # The order by depth survives a stable sort by pixel.
+        pixel, order = pixel.index_select(0, free).int().sort(stable=True)
+        run = run.index_select(0, free.index_select(0, order))
+        hit, times = torch.unique_consecutive(pixel.long(), return_counts=True)
+        start = count.index_select(0, hit) - (times.cumsum(0) - times)
+        slot = torch.arange(len(pixel), device=device) + torch.repeat_interleave(start, times)
+        count.index_add_(0, hit, times)
+        kept = (slot < slots).nonzero().flatten()
+        disc = rows.disc[part].index_select(0, run.index_select(0, kept))
+        found.append((pixel.index_select(0, kept).long(), slot.index_select(0, kept), disc))
+    pixel, slot, disc = (torch.cat(column) for column in zip(*found, strict=True))
+    return _Hits(pixel, slot, disc, count)
+
+
+def _chunks(sizes: Int[Tensor, "items"]) -> Iterator[slice]:
+    """Ranges of items whose sizes sum to at most `_FRAGMENTS_AT_ONCE` (or single items)."""
+    total, start, done = sizes.cumsum(0), 0, 0
+    while True:
         stop = int(torch.searchsorted(total, done + _FRAGMENTS_AT_ONCE, right=True))
-        if stop < len(rows.row):
-            # Back to the start of an image row, or on to its end where one row alone is too much.
-            begin = int(torch.searchsorted(rows.row, rows.row[stop]))
-            stop = (
-                begin
-                if begin > start
-                else int(torch.searchsorted(rows.row, rows.row[stop], right=True))
-            )
-        part = slice(start, stop)
-        yield _Rows(rows.disc[part], rows.pixel_first[part], rows.length[part], rows.row[part])
-        if stop == len(rows.row):
+        stop = min(max(stop, start + 1), len(sizes))
+        yield slice(start, stop)
+        if stop == len(sizes):
             return
         start, done = stop, int(total[stop - 1])
 
 
-def _nearest(
-    rows: _Rows, discs: _Discs, camera: Camera, slots: int
-) -> tuple[
-    Int[Tensor, "covered"],
-    Int[Tensor, "covered {slots}"],
-    Float[Tensor, "covered {slots}"],
-    Float[Tensor, "covered {slots}"],
-]:
-    """Pixel, points, squared distances and depths of one band."""
-    run = torch.repeat_interleave(rows.length)
-    column = torch.arange(len(run), device=run.device)
-    pixel = column + (rows.pixel_first - (rows.length.cumsum(0) - rows.length))[run]
-    disc = rows.disc[run]
-    across = (pixel % camera.width_px) + 0.5 - discs.u[disc]
-    down = (rows.row + 0.5)[run] - discs.v[disc]
-    squared = across * across + down * down
-    inside = squared < discs.radius_px**2
-    pixel, disc, squared = pixel[inside], disc[inside], squared[inside]
-    # Rows of one pixel are already nearest first, so a stable sort by pixel is all it takes.
-    pixel, order = pixel.int().sort(stable=True)
-    disc, squared = disc[order], squared[order]
-    covered, count = torch.unique_consecutive(pixel, return_counts=True)
-    place = torch.repeat_interleave(count)
-    rank = torch.arange(len(pixel), device=pixel.device) - (count.cumsum(0) - count)[place]
-    kept = rank < slots
-    place, rank, disc = place[kept], rank[kept], disc[kept]
+def _gather(
+    hits: _Hits, discs: _Discs, camera: Camera, slots: int, radius_ndc: float
+) -> PointPixels:
+    """Lays the hits out by covered pixel and slot, with their distances and depths."""
+    covered = hits.count > 0
+    place = (covered.cumsum(0) - 1).index_select(0, hits.pixel) * slots + hits.slot
+    row = torch.div(hits.pixel, camera.width_px, rounding_mode="floor")
+    across = hits.pixel - row * camera.width_px + 0.5 - discs.u[hits.disc]
+    down = row + 0.5 - discs.v[hits.disc]
     scale = 2 / min(camera.height_px, camera.width_px)
-    shape = (len(covered), slots)
-    point = torch.full(shape, -1, dtype=torch.int64, device=pixel.device)
-    distance, depth = (torch.full(shape, -1.0, device=pixel.device) for _ in range(2))
-    point[place, rank] = discs.point[disc]
-    distance[place, rank] = (squared[kept] * scale**2).float()
-    depth[place, rank] = discs.depth[disc].float()
-    return covered.long(), point, distance, depth
+    squared = ((across * across + down * down) * scale**2).float()
+    pixel_index = covered.nonzero().flatten()
+
+    def laid_out(values: Tensor) -> Tensor:
+        table = values.new_full((len(pixel_index) * slots,), -1)
+        return table.index_copy_(0, place, values).view(-1, slots)
+
+    return PointPixels(
+        pixel_index,
+        laid_out(discs.point[hits.disc]),
+        laid_out(squared),
+        laid_out(discs.depth[hits.disc].float()),
+        radius_ndc,
+        camera.height_px,
+        camera.width_px,
+    )
 
 
 def composite(

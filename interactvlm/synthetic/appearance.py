@@ -47,7 +47,7 @@ def random_colour(rng: np.random.Generator, *, neutral_share: float = 0.4) -> Rg
     return red, green, blue
 
 
-def vector(values: Sequence[float]) -> Float32[np.ndarray, " values"]:
+def vector(values: Sequence[float] | np.ndarray) -> Float32[np.ndarray, " values"]:
     """A colour or direction as single-precision numbers (a bare tuple would compute in double)."""
     return np.asarray(values, dtype=np.float32)
 

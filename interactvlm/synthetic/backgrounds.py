@@ -254,7 +254,7 @@ def _add_skyline(
     bearing = np.arctan2(rays[:, 1], rays[:, 0])
     rising = rays[:, 2] >= -1e-3
     for layer in range(int(rng.integers(0, 3))):
-        phase = rng.uniform(0, 2 * np.pi, size=3)
+        phase = vector(rng.uniform(0, 2 * np.pi, size=3))
         if rng.random() < 0.5:
             top = sum(np.sin(k * bearing + p) / k for k, p in zip((2, 5, 11), phase, strict=True))
             ridge = 0.06 + 0.05 * top

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import Color, Dice, Sketch, X, rotation_to, shade
+from interactvlm.synthetic.catalogue_kit import Color, Dice, Number, Sketch, X, rotation_to, shade
 
 UP = (0.0, 0.0, 1.0)
 FRONT = (0.0, -1.0, 0.0)
@@ -171,7 +171,7 @@ def _basket(sketch: Sketch, dice: Dice, size: tuple[float, float, float], metal:
     bottom, back_top, front_top = dice.between(0.42, 0.5), bar_z - 0.05, bar_z - 0.14
     wire = 0.0055
 
-    def corner(x: float, y: float, up: float) -> np.ndarray:
+    def corner(x: Number, y: Number, up: Number) -> np.ndarray:
         """Point of the basket: x and y in -1..1, `up` 0 at the floor and 1 at the rim."""
         narrow = 1 - 0.12 * (1 - y) / 2 - 0.14 * (1 - up)
         rim = front_top + (back_top - front_top) * (y + 1) / 2

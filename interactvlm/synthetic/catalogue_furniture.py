@@ -128,7 +128,10 @@ def table(sketch: Sketch, dice: Dice) -> None:
         half = (half_x, half_y, thick)
         sketch.box(half, (0, 0, height - thick), "top", color, rounding=0.006)
         _table_support(sketch, dice, style, (half_x, half_y, below), color)
-    sketch.surface("top", (0, 0, height), UP, (0.8 * half_x, 0.8 * half_y, 0))
+    usable = (0.8 * half_x, 0.8 * half_x, 0)
+    if style != "round":
+        usable = (half_x - 0.03, half_y - 0.03, 0)
+    sketch.surface("top", (0, 0, height), UP, usable)
     center = (0.0, thick - half_y, height - thick)
     sketch.handle("edge_front", center, FRONT, thick, axis=X, half_length=0.6 * half_x, kind="rim")
 

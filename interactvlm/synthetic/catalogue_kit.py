@@ -16,7 +16,9 @@ from interactvlm.synthetic.primitives import Kind, Primitive
 
 AnchorKind = Literal["surface", "handle", "rim"]
 Color = tuple[float, float, float]
-Vector = Sequence[float] | np.ndarray
+Number = int | float
+"""Recipes may write 0 for 0.0; the run-time type checker of the tests tells them apart."""
+Vector = Sequence[Number] | np.ndarray
 
 X, Y, Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
@@ -68,7 +70,7 @@ def moved(point: Vector, by: Vector) -> np.ndarray:
     return np.asarray(point, dtype=float) + np.asarray(by, dtype=float)
 
 
-def turn_about_x(angle_rad: float) -> np.ndarray:
+def turn_about_x(angle_rad: Number) -> np.ndarray:
     """Rotation about x; positive leans the top (+z) towards the front (-y)."""
     cos, sin = np.cos(angle_rad), np.sin(angle_rad)
     return np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
@@ -88,7 +90,7 @@ class Sketch:
     def add(
         self,
         kind: Kind,
-        size: Sequence[float],
+        size: Sequence[Number],
         center: Vector,
         part: str,
         color: Color,
@@ -96,8 +98,8 @@ class Sketch:
         rotation: np.ndarray | None = None,
     ) -> None:
         """Place one solid; sizes as in `primitives.SIZE_NAMES`."""
-        size = tuple(float(value) for value in size)
-        self.primitives.append(Primitive(kind, size, placement(center, rotation), part, color))
+        floats = tuple(float(value) for value in size)
+        self.primitives.append(Primitive(kind, floats, placement(center, rotation), part, color))
 
     def box(
         self,
@@ -106,7 +108,7 @@ class Sketch:
         part: str,
         color: Color,
         *,
-        rounding: float = 0.0,
+        rounding: Number = 0.0,
         rotation: np.ndarray | None = None,
     ) -> None:
         """Box with the given outer half extents; rounding is capped by the thinnest side."""
@@ -115,37 +117,37 @@ class Sketch:
 
     def disc(
         self,
-        radius: float,
-        bottom: float,
-        top: float,
+        radius: Number,
+        bottom: Number,
+        top: Number,
         part: str,
         color: Color,
         *,
-        at: tuple[float, float] = (0.0, 0.0),
+        at: tuple[Number, Number] = (0.0, 0.0),
     ) -> None:
         """Upright cylinder between two heights; `at` is where its axis stands (x, y)."""
         center = (*at, (bottom + top) / 2)
         self.add("cylinder", (radius, (top - bottom) / 2, 0), center, part, color)
 
-    def rod(self, start: Vector, end: Vector, radius: float, part: str, color: Color) -> None:
+    def rod(self, start: Vector, end: Vector, radius: Number, part: str, color: Color) -> None:
         """Flat-ended bar between two points."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
         size = (radius, _half_length(a, b), 0.0)
         self.add("cylinder", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
-    def bar(self, start: Vector, end: Vector, radius: float, part: str, color: Color) -> None:
+    def bar(self, start: Vector, end: Vector, radius: Number, part: str, color: Color) -> None:
         """Round-ended bar between two points."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
         size = (radius, _half_length(a, b))
         self.add("capsule", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
-    def tube(self, points: Sequence[Vector], radius: float, part: str, color: Color) -> None:
+    def tube(self, points: Sequence[Vector], radius: Number, part: str, color: Color) -> None:
         """Bent bar through the given points."""
         for start, end in itertools.pairwise(points):
             self.bar(start, end, radius, part, color)
 
     def taper(
-        self, start: Vector, end: Vector, radii: tuple[float, float], part: str, color: Color
+        self, start: Vector, end: Vector, radii: tuple[Number, Number], part: str, color: Color
     ) -> None:
         """Truncated cone from `start` to `end` with the radius at either end."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
@@ -153,7 +155,7 @@ class Sketch:
         self.add("cone", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
     def slab(
-        self, start: Vector, end: Vector, half: tuple[float, float], part: str, color: Color
+        self, start: Vector, end: Vector, half: tuple[Number, Number], part: str, color: Color
     ) -> None:
         """Plank between two points; `half` is its width (towards x) and its thickness."""
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
@@ -169,10 +171,10 @@ class Sketch:
         name: str,
         center: Vector,
         normal: Vector,
-        radius: float,
+        radius: Number,
         *,
         axis: Vector,
-        half_length: float,
+        half_length: Number,
         kind: AnchorKind = "handle",
     ) -> None:
         """Anchor on a bar or rim: its centre, outward direction, radius and direction."""
@@ -188,7 +190,7 @@ class Sketch:
         normal: Vector,
         extent: Vector,
         kind: AnchorKind,
-        radius: float,
+        radius: Number,
         axis: Vector,
     ) -> None:
         normal = np.asarray(normal, dtype=float)
@@ -208,11 +210,11 @@ class Dice:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
 
-    def between(self, low: float, high: float) -> float:
+    def between(self, low: Number, high: Number) -> float:
         """Uniform number in [low, high)."""
         return float(self.rng.uniform(low, high))
 
-    def chance(self, probability: float) -> bool:
+    def chance(self, probability: Number) -> bool:
         """True with the given probability."""
         return bool(self.rng.random() < probability)
 
@@ -230,7 +232,7 @@ class Dice:
             self.between(0.06, 0.11), self.between(0.35, 0.7), self.between(0.35, 0.85)
         )
 
-    def gray(self, low: float = 0.1, high: float = 0.9) -> Color:
+    def gray(self, low: Number = 0.1, high: Number = 0.9) -> Color:
         """Neutral tone with a faint tint."""
         return self._hsv(self.between(0, 1), self.between(0, 0.08), self.between(low, high))
 
@@ -247,12 +249,12 @@ class Dice:
         return self._hsv(self.between(0, 1), self.between(0.1, 0.6), self.between(0.25, 0.85))
 
     @staticmethod
-    def _hsv(hue: float, saturation: float, value: float) -> Color:
+    def _hsv(hue: Number, saturation: Number, value: Number) -> Color:
         red, green, blue = colorsys.hsv_to_rgb(hue, saturation, value)
         return (float(red), float(green), float(blue))
 
 
-def shade(color: Color, factor: float) -> Color:
+def shade(color: Color, factor: Number) -> Color:
     """Lighter (> 1) or darker (< 1) version of a colour, kept in 0..1."""
     red, green, blue = (min(1.0, max(0.0, channel * factor)) for channel in color)
     return (red, green, blue)

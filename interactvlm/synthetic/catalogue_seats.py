@@ -5,6 +5,7 @@ import numpy as np
 from interactvlm.synthetic.catalogue_kit import (
     Color,
     Dice,
+    Number,
     Sketch,
     X,
     shade,
@@ -25,7 +26,7 @@ def four_legs(
     """Legs from the corners of a plate at height `top` to the floor, in one of three styles."""
     style = dice.pick("square", "round", "tapered")
     thick = dice.between(0.014, 0.024)
-    splay = 0.0 if style == "square" else dice.between(0.0, 0.05)
+    splay = 0.0 if style == "square" else min(dice.between(0.0, 0.05), 0.12 * top)
     for x in (-1, 1):
         for y in (-1, 1):
             high = np.array([x * (half_x - thick), y * (half_y - thick), top])
@@ -62,7 +63,7 @@ def _backrest(
     up, front = turn @ UP, turn @ (0.0, -1.0, 0.0)
     thick = dice.between(0.012, 0.03)
 
-    def place(x: float, along: float) -> np.ndarray:
+    def place(x: Number, along: Number) -> np.ndarray:
         return foot + x * np.array(X) + along * length * up
 
     if style in ("solid", "low"):

@@ -208,9 +208,9 @@ def guitar(sketch: Sketch, dice: Dice) -> None:
         for k in range(3):
             peg = np.array([x * 0.045, neck_y, head_z - 0.05 + 0.05 * k])
             sketch.bar(peg, moved(peg, (x * 0.015, 0, 0)), 0.006, "peg", metal)
-    # The hand closes around neck and fretboard together: a bar of about two centimetres radius.
+    # The hand closes around neck and fretboard together: one bar.
     back = neck_y + 0.012
-    sketch.handle("neck", (0, back - 0.02, 0), Y, 0.02, axis=Z, half_length=0.8 * neck_half)
+    sketch.handle("neck", (0, back - 0.016, 0), Y, 0.016, axis=Z, half_length=0.8 * neck_half)
     strum_z = (hole_z + bridge_z) / 2 - 0.03
     point = (0.09, front, lower_z)
     sketch.surface("body_front", point, FRONT, (0.05, 0, 0.5 * lower))
@@ -243,7 +243,7 @@ def surfboard(sketch: Sketch, dice: Dice) -> None:
         sketch.box(pad, (0, 0.62 * half_y, z + 0.78 * half_z), "pad", dice.dark(), rounding=0.004)
     for x, y in ((0.0, 0.84), (0.3, 0.7), (-0.3, 0.7)):
         start = (x * half_x, y * half_y, z)
-        end = (x * half_x, y * half_y + 0.05, 0.012)
+        end = (x * half_x, y * half_y + 0.05, 0.02)
         sketch.slab(start, end, (0.006, 0.045), "fin", dice.dark())
     sketch.surface("deck", (0, 0, z + thicker), UP, (0.4 * half_x, 0.5 * half_y, 0))
     for side, name in ((1.0, "rail_left"), (-1.0, "rail_right")):

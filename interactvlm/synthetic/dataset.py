@@ -175,7 +175,7 @@ def take_picture(
     posed: PosedScene, rng: np.random.Generator, size_px: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """One random picture of a scene as stored arrays, and its camera."""
-    camera = sample_camera(posed.framing_points(), rng, size_px, facing_world=posed.facing_world)
+    camera = sample_camera(posed.framing_points(), rng, size_px, facing_world=posed.facing_world, obstacles_world=posed.obstacle_points())
     style = Style.random(rng)
     rendered = render_scene(posed, camera, style)
     hands = posed.vertices_world[: posed.num_body_vertices]

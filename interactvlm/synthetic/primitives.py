@@ -189,7 +189,8 @@ class PrimitiveBatch:
         return len(self.primitives_of_object)
 
     def __repr__(self) -> str:
-        return f"PrimitiveBatch({len(self)} objects, {sum(map(len, self.primitives_of_object))} primitives)"
+        total = sum(map(len, self.primitives_of_object))
+        return f"PrimitiveBatch({len(self)} objects, {total} primitives)"
 
     def signed_distance(
         self, points: Float[Tensor, "batch points 3"]

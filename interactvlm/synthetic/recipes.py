@@ -338,7 +338,7 @@ def _grip(draft: Draft, instance: ObjectInstance, anchor: Anchor, side: str, int
         axes = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=np.float32)
         spin = draft.uniform(-180, 180)
     else:
-        axes = np.array([[0, 0, -1], [0, 1, 0], [1, 0, 0]], dtype=np.float32)
+        axes = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], dtype=np.float32)
     local = np.eye(4, dtype=np.float32)
     local[:3, :3] = axes @ _pose((0, 0, 0), spin if along == "up" else 0.0)[:3, :3]
     radius = max(float(anchor.radius_m), 0.008)

@@ -377,9 +377,9 @@ def _visible_keypoints(
     depth = camera.to_camera(points)[:, 2].numpy()
     allowed, skin_m = _keypoint_surface()
     height, width = part.shape
-    inside: np.ndarray = np.isfinite(positions).all(axis=1)
+    inside = np.isfinite(positions[:, 0])
     place = np.floor(np.where(inside[:, None], positions, -1)).astype(np.int64)
-    inside &= (place >= 0).all(axis=1) & (place < (width, height)).all(axis=1)
+    inside &= ((place >= 0) & (place < (width, height))).all(axis=1)
     visible = np.zeros(len(points), dtype=bool)
     # One pixel around: a joint on the silhouette belongs to the limb beside it.
     for row_step in (-1, 0, 1):

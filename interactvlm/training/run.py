@@ -46,7 +46,6 @@ def _picture_stages(rank: int, config: TrainConfig) -> None:
 def _finish(config: TrainConfig) -> Path:
     from interactvlm.training.localizer_stage import collect_tokens, train_localizer, train_view_encoder
     from interactvlm.training.trainer import build_workspace, run_stage
-    from interactvlm.weights import save_weights
 
     work = build_workspace(config)
     run_stage(work, "perception", config.perception_steps)
@@ -54,10 +53,51 @@ def _finish(config: TrainConfig) -> Path:
     train_view_encoder(work)
     count = TOKENS_PER_LOCALIZER_STEP * config.localizer_steps
     train_localizer(work, collect_tokens(work, count))
+    return _publish(work)
+
+
+def _publish(work: Any) -> Path:
+    """Weights, baselines and thresholds fixed on `val`: everything `evaluate` and users need."""
+    from dataclasses import replace
+
+    from interactvlm.evaluation.config import EvaluateConfig
+    from interactvlm.evaluation.priors import measure_priors
+    from interactvlm.evaluation.synthetic import ask_all, calibrate
+    from interactvlm.synthetic.shards import SceneShards
+    from interactvlm.weights import save_weights
+
+    config, model = work.config, work.model.eval()
     folder = config.out / "weights"
-    work.model.save_pretrained(folder)
-    save_weights(work.objective.direct.state_dict(), config.out / "direct")
+    model.save_pretrained(folder)
+    direct = {k: v.half() for k, v in work.objective.direct.state_dict().items()}
+    save_weights(direct, folder / "direct")
+    measure_priors(work.shards).save(folder / "priors.npz")
+    shards = SceneShards(config.data / "val")
+    asked = EvaluateConfig(split="val", data=config.data, count=len(shards.scenes))
+    thresholds = calibrate(list(ask_all(model, folder, shards, asked)))
+    with atomic_write(folder / "calibration.json") as temporary:
+        temporary.write_text(json.dumps(asdict(thresholds), indent=2) + "\n")
+    model.config = replace(model.config, threshold=thresholds.model)
+    model.save_pretrained(folder)
+    with atomic_write(folder / "training.json") as temporary:
+        temporary.write_text(json.dumps(_summary(work), indent=2) + "\n")
     return folder
+
+
+def _summary(work: Any) -> dict[str, Any]:
+    """Command, seed, data version and the last logged losses of every stage."""
+    import csv
+
+    from interactvlm.synthetic.config import DATA_VERSION
+
+    with (work.config.out / "log.csv").open(encoding="utf-8") as stream:
+        last = {row["stage"]: row for row in csv.DictReader(stream)}
+    return {
+        "config": json.loads(json.dumps(asdict(work.config), default=str)),
+        "data": {"version": DATA_VERSION, "scenes": len(work.shards.scenes), "seed": 0},
+        "torch": torch.__version__,
+        "last_log_row_of_stage": last,
+    }
 
 
 def _remember(config: TrainConfig) -> None:

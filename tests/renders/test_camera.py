@@ -40,9 +40,10 @@ def test_to_world_undoes_to_camera(camera, point):
 
 
 @settings(max_examples=40)
-@given(camera=cameras(), u=st.floats(-10, 70), v=st.floats(-10, 70), depth=st.floats(0.1, 10))
+@given(camera=cameras(), u=st.floats(-1, 2), v=st.floats(-1, 2), depth=st.floats(0.1, 10))
 def test_project_undoes_unproject(camera, u, v, depth):
-    pixels = torch.tensor([[u, v]], dtype=torch.float64)
+    size = torch.tensor([camera.width_px, camera.height_px], dtype=torch.float64)
+    pixels = torch.tensor([[u, v]]).double() * size
     world = camera.unproject(pixels, torch.tensor([depth], dtype=torch.float64))
     torch.testing.assert_close(camera.project(world), pixels, atol=1e-3, rtol=0)
     torch.testing.assert_close(

@@ -17,9 +17,9 @@ def dense(pixels):
     return index.view(image), distance.view(image)
 
 
-@pytest.mark.parametrize("band", [1 << 21, 50])
-def test_nearest_points_equal_plain(band, monkeypatch):
-    monkeypatch.setattr(renders.points, "_FRAGMENTS_AT_ONCE", band)
+@pytest.mark.parametrize("chunk", [1 << 18, 50, 1])
+def test_nearest_points_equal_plain(chunk, monkeypatch):
+    monkeypatch.setattr(renders.points, "_FRAGMENTS_AT_ONCE", chunk)
     generator = torch.Generator().manual_seed(1)
     points = torch.rand(60, 3, generator=generator) * 3 - 1.5
     points[:, 2] += 0.7

@@ -64,6 +64,20 @@ def test_all_behind_the_camera_draws_nothing():
     assert not rasterize(behind, front_camera()).covered.any()
 
 
+def test_only_the_part_beyond_the_near_plane_is_drawn():
+    """A floor that runs away from the camera, cut at 1.5 in front of it."""
+    floor = Mesh(
+        torch.tensor([[-9.0, -0.5, 3.0], [9.0, -0.5, 3.0], [0.0, -0.5, -30.0]]),
+        torch.tensor([[0, 1, 2]]),
+    )
+    camera = front_camera(40)
+    whole, cut = rasterize(floor, camera), rasterize(floor, camera, near_m=1.5)
+    assert float(whole.depth_m[whole.covered].min()) < 1.5
+    beyond = whole.depth_m >= 1.5
+    assert torch.equal(cut.covered, beyond) and beyond.any()
+    assert torch.equal(cut.depth_m, torch.where(beyond, whole.depth_m, 0.0))
+
+
 def test_camera_inside_a_closed_box_sees_walls_everywhere():
     room = box((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
     camera = front_camera(33, distance=0.3, fov_deg=110.0)

@@ -1,0 +1,166 @@
+"""Entry of the command line: finds the verb, turns every error into one sentence and an exit code.
+
+Exit codes: 0 all well, 1 a job that partly failed, 2 the caller can fix it (input, assets, disk,
+memory), 130 interrupted. Knows no verb's options and imports nothing heavy.
+"""
+
+import contextlib
+import difflib
+import importlib
+import io
+import json
+import os
+import re
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+from interactvlm.cli.output import to_stdout
+
+VERBS = {
+    "contact": "where the person in a photo touches what: report, mesh and numbers",
+    "demo": "contact on an example photo and on a generated scene with known truth",
+    "evaluate": "measure the model on a benchmark",
+    "synth": "generate people with objects, exact contacts and pictures",
+    "train": "train a model",
+    "doctor": "what is installed and found, and how to get the rest",
+}
+"""Every verb with its line in the help; the module of the same name beside this one runs it."""
+
+FAILED, INTERRUPTED = 2, 130
+_HELP = """\
+usage: interactvlm VERB [OPTIONS]
+
+From one photo: where a person's body touches which object, in 3D.
+
+verbs:
+{verbs}
+
+examples:
+  interactvlm contact photo.jpg --label chair --label cup --out result
+  interactvlm contact photo.jpg --json
+  interactvlm demo
+
+  interactvlm VERB --help    options of one verb
+  interactvlm --version
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(arguments)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; nothing is left to say to it.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        message = _sentence(error)
+        if message is None:
+            raise
+        return _fail(type(error).__name__, message, arguments)
+
+
+def help_text() -> str:
+    """What `interactvlm --help` prints."""
+    width = max(map(len, VERBS)) + 2
+    return _HELP.format(verbs="\n".join(f"  {v.ljust(width)}{VERBS[v]}" for v in VERBS))
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments:
+        print(help_text(), file=sys.stderr)
+        return FAILED
+    verb, rest = arguments[0], arguments[1:]
+    if verb in ("-h", "--help", "help"):
+        print(help_text())
+        return 0
+    if verb == "--version":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            print(f"interactvlm {version('interactvlm')}")
+        except PackageNotFoundError:
+            print("interactvlm (not installed)")
+        return 0
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"verbs are {', '.join(VERBS)}"
+        return _fail("InputError", f"unknown verb {verb!r}; {hint}", arguments)
+    module = importlib.import_module(f"interactvlm.cli.{verb}")
+    config = _parse(module, verb, rest)
+    if isinstance(config, int):
+        return config
+    return int(module.run(config))
+
+
+def _parse(module: ModuleType, verb: str, rest: list[str]) -> Any:
+    """The verb's config, or an exit code when the arguments asked for help or made no sense."""
+    import tyro
+
+    prepare = getattr(module, "prepare", None)
+    if prepare is not None:
+        rest = prepare(rest)
+    wants_json = _wants_json([verb, *rest])
+    complaint = io.StringIO()
+    silence = contextlib.redirect_stderr(complaint) if wants_json else contextlib.nullcontext()
+    try:
+        with silence:
+            return tyro.cli(
+                module.config_class(),
+                prog=f"interactvlm {verb}",
+                description=VERBS[verb][0].upper() + VERBS[verb][1:] + ".\n\n" + module.EXAMPLES,
+                args=rest,
+                config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+            )
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else FAILED
+        if code and wants_json:
+            return _fail("InputError", _plain(complaint.getvalue()), [verb, *rest])
+        return code
+
+
+def _plain(text: str) -> str:
+    """A boxed message of the argument parser as one line."""
+    text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]+", " ", text)
+    return " ".join(text.split()) or "the arguments were not understood"
+
+
+def _sentence(error: Exception) -> str | None:
+    """One sentence for the person; None when the fault is ours and the traceback is wanted."""
+    from renders.errors import InteractVLMError
+
+    if isinstance(error, InteractVLMError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return f"memory ran out in {_last_place(error)}; close other programs or use smaller input"
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{error.strerror or type(error).__name__}: {str(error.filename or '')!r}"
+    return None
+
+
+def _last_place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return frames[-1].name if frames else "an unknown place"
+
+
+def _fail(kind: str, message: str, arguments: list[str]) -> int:
+    """Tells it on standard error and, where JSON was asked for on standard output, there too."""
+    if kind.endswith("Error") and kind not in ("InputError", "AssetError", "InteractVLMError"):
+        kind = "ResourceError"
+    print(f"interactvlm: {' '.join(message.split())}", file=sys.stderr)
+    if _wants_json(arguments):
+        to_stdout(json.dumps({"error": {"type": kind, "message": message}}, indent=2))
+    return FAILED
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """`--json` as a flag; `evaluate --json FILE` names a file instead."""
+    return bool(arguments) and arguments[0] in ("contact", "doctor") and "--json" in arguments

@@ -1,0 +1,214 @@
+"""What `interactvlm contact` does: photo and labels in, result folder out.
+
+Ties reading, model and report together; knows no command line. A model may be handed in, so that
+many photos load it once.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from interactvlm.assets_dir import default_weights
+from interactvlm.config import InteractVLMConfig
+from interactvlm.errors import AssetError, InputError, ResourceError
+from interactvlm.photo import Box, Photo, checked_box, read_photo
+from interactvlm.provenance import provenance_of
+from interactvlm.report import ContactReport, shown_label, write_result_folder
+from interactvlm.results import ContactMap
+
+
+class ContactModel(Protocol):
+    """What of a model this job uses."""
+
+    config: InteractVLMConfig
+
+    def known_label(self, label: str) -> str:
+        """The label in the model's spelling; InputError when it is unknown."""
+        ...
+
+    def predict_contact(
+        self, image: Any, labels: Sequence[str] = ("",), *, box_xyxy_px: Any = None
+    ) -> list[ContactMap]:
+        """Contact of the body with each label."""
+        ...
+
+
+@dataclass(frozen=True)
+class ContactRequest:
+    """One photo and the questions about it."""
+
+    photo: Path
+    """Image file."""
+    out: Path
+    """Result folder."""
+    labels: tuple[str, ...] = ()
+    """Objects to ask about; none means any object."""
+    box_xyxy_px: tuple[float, float, float, float] | None = None
+    """The person in pixels of the upright photo."""
+    weights: Path | None = None
+    """Model folder; None is the shipped one."""
+    device: str = "cpu"
+    """Torch device."""
+    seed: int = 0
+    """Seed of every random number."""
+
+
+@dataclass(frozen=True, eq=False)
+class ContactResult:
+    """What was written."""
+
+    out: Path
+    """The result folder."""
+    maps: Sequence[ContactMap]
+    """Contact per label."""
+    report: dict[str, Any]
+    """Content of report.json."""
+    complete: bool = True
+    """False when an answer was cut short."""
+
+    def summary(self) -> str:
+        """A few lines for the terminal."""
+        lines = []
+        for entry in self.report["contacts"]:
+            said = ", ".join(entry["body_parts"]) or "a small area"
+            lines.append(
+                f"{shown_label(entry['label'])}: {said} ({entry['contact_vertices']:,} surface "
+                f"points, highest probability {entry['max_probability']:.2f})"
+                if entry["contact_vertices"]
+                else f"{shown_label(entry['label'])}: no contact"
+            )
+        lines += [f"note: {warning}" for warning in self.report["warnings"]]
+        return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
+
+    def __repr__(self) -> str:
+        return f"ContactResult({len(self.maps)} labels, {str(self.out)!r})"
+
+
+@dataclass
+class _Watch:
+    """Seconds per step, in the order of the steps."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - began
+
+
+def run_contact(request: ContactRequest, model: ContactModel | None = None) -> ContactResult:
+    """Answers the request and writes its result folder.
+
+    Raises:
+        InputError: the photo, a label, the box or the device cannot be used.
+        AssetError: the model folder is missing or damaged.
+        ResourceError: memory or disk does not suffice.
+    """
+    watch = _Watch()
+    # The photo first: it fails in milliseconds, a model may take a minute to load.
+    with watch.step("read"):
+        photo = read_photo(request.photo)
+        box = _checked_box(request, photo)
+    with watch.step("load"):
+        weights = (request.weights or default_weights()).expanduser()
+        device = checked_device(request.device)
+        model = load_model(weights, device) if model is None else model
+        provenance = provenance_of(photo.sha256, weights, seed=request.seed, device=device)
+    labels = known_labels(model, request.labels)
+    with watch.step("predict"), memory_told(device):
+        torch.manual_seed(request.seed)
+        shown_box = None if box is None else photo.image_box(box)
+        maps = model.predict_contact(photo.image, labels, box_xyxy_px=shown_box)
+    _require_finite(maps, weights)
+    report = ContactReport(
+        photo=photo,
+        maps=maps,
+        provenance=provenance,
+        config=model.config,
+        box_xyxy_px=box,
+        timings_s=watch.seconds,
+        warnings=(*photo.warnings, *_cut_answers(maps)),
+    )
+    written = write_result_folder(request.out, report)
+    complete = all(contact.finished for contact in maps)
+    return ContactResult(request.out, maps, written, complete)
+
+
+def load_model(weights: Path, device: str) -> ContactModel:
+    """A model on a device. Raises AssetError or ResourceError."""
+    from interactvlm.model import InteractVLM
+
+    with memory_told(device):
+        return InteractVLM.from_pretrained(weights, device=device)
+
+
+def known_labels(model: ContactModel, labels: Sequence[str]) -> list[str]:
+    """The labels in the model's spelling, each once; [""] (any object) when there are none."""
+    blank = [label for label in labels if not label.strip()]
+    if blank:
+        raise InputError(f"object label must name an object, got {blank[0]!r}")
+    return list(dict.fromkeys(model.known_label(label) for label in labels)) or [""]
+
+
+def checked_device(name: str) -> str:
+    """The device's name. Raises InputError for no device, ResourceError for one not there."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device must be cpu, cuda or cuda:NUMBER, got {name!r}") from None
+    if device.type == "cuda":
+        count = torch.cuda.device_count()
+        if count <= (device.index or 0):
+            raise ResourceError(
+                f"device {name!r} was asked for, {count} CUDA devices are usable here; use "
+                "--device cpu or install a torch build that fits the driver"
+            )
+    elif device.type != "cpu":
+        raise InputError(f"device must be cpu, cuda or cuda:NUMBER, got {name!r}")
+    return name
+
+
+@contextmanager
+def memory_told(device: str) -> Iterator[None]:
+    """Turns a lack of memory inside into a ResourceError with free and total bytes."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        free, total = torch.cuda.mem_get_info(device)
+        raise ResourceError(
+            f"memory of {device!r} ran out with {free:,} of {total:,} bytes free; "
+            "use --device cpu or a smaller model"
+        ) from None
+    except MemoryError:
+        raise ResourceError(
+            "main memory ran out; close other programs or use a smaller model or photo"
+        ) from None
+
+
+def _checked_box(request: ContactRequest, photo: Photo) -> Box | None:
+    if request.box_xyxy_px is None:
+        return None
+    return checked_box(request.box_xyxy_px, photo.width, photo.height)
+
+
+def _require_finite(maps: Sequence[ContactMap], weights: Path) -> None:
+    for contact in maps:
+        if not bool(torch.isfinite(contact.vertex_probability).all()):
+            raise AssetError(
+                f"the model gave NaN for {shown_label(contact.label)!r}; its weights are damaged, "
+                f"fetch them again: {str(weights)!r}"
+            )
+
+
+def _cut_answers(maps: Sequence[ContactMap]) -> list[str]:
+    return [
+        f"the answer about {shown_label(contact.label)!r} was cut at the longest allowed length"
+        for contact in maps
+        if not contact.finished
+    ]

@@ -1,0 +1,69 @@
+"""What a result was made from: hashes, versions, device and seed. No clock, so that the same
+request on the same machine gives the same bytes."""
+
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from interactvlm.assets_dir import verified_sha256
+
+WEIGHTS_FILE = "model.safetensors"
+_LIBRARIES = ("anny", "numpy", "pillow", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Everything needed to make a result again."""
+
+    input_sha256: str
+    """Of the photo's file."""
+    weights: str
+    """Model folder."""
+    weights_sha256: str
+    """Of the folder's weights file."""
+    version: str
+    """Of this package."""
+    seed: int
+    """Of every random number."""
+    device: str
+    """Where the model ran."""
+    python: str
+    """Version of the interpreter."""
+    libraries: dict[str, str]
+    """Versions of what the numbers depend on."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for provenance.json."""
+        return asdict(self)
+
+
+def package_version() -> str:
+    """Version of the installed package; `0+unknown` when it runs from a plain folder."""
+    return _version("interactvlm")
+
+
+def provenance_of(input_sha256: str, weights: Path, *, seed: int, device: str) -> Provenance:
+    """Provenance of a run with a model folder.
+
+    Raises:
+        AssetError: the folder is the shipped one and its weights are damaged.
+    """
+    return Provenance(
+        input_sha256=input_sha256,
+        weights=str(weights),
+        weights_sha256=verified_sha256(weights / WEIGHTS_FILE),
+        version=package_version(),
+        seed=seed,
+        device=device,
+        python=platform.python_version(),
+        libraries={name: _version(name) for name in _LIBRARIES},
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "0+unknown"

@@ -1,0 +1,203 @@
+"""report.html: one page that needs nothing but itself, for a person with a browser.
+
+Every word that came from outside (labels, paths, answers) is escaped. Knows HTML and numbers; knows
+no files and no model.
+"""
+
+import base64
+import html
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool
+from PIL import Image
+from torch import Tensor
+
+from human_recovery.parts import PART_NAMES
+from human_recovery.topology import BodyTopology
+from interactvlm.pictures import VIEW_TITLES
+from interactvlm.report_style import STYLE
+
+if TYPE_CHECKING:
+    from interactvlm.report import ContactReport
+
+_TOKEN = re.compile(r"(&lt;[A-Z_]{2,12}&gt;|\[[A-Z_]{2,12}\])")
+
+
+@dataclass(frozen=True, eq=False)
+class Card:
+    """One label's part of the page."""
+
+    label: str
+    answer: str
+    """The model's words."""
+    parts: list[str]
+    """Body parts in contact."""
+    share_of_part: dict[str, float]
+    """Share of each body part's vertices in contact; parts without any are left out."""
+    contact_vertices: int
+    unseen_vertices: int
+    """Of those, vertices no canonical view sees: their values are their neighbours'."""
+    num_vertices: int
+    area_cm2: float
+    """On the canonical body."""
+    max_probability: float
+    threshold: float
+    views: Sequence[Image.Image]
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """The whole page."""
+
+    picture: Image.Image
+    """The photo, with the person's box if one was given."""
+    cards: Sequence[Card]
+    facts: "ContactReport"
+    """Numbers, warnings and provenance."""
+
+    def html(self) -> str:
+        """The page as text."""
+        photo = self.facts.photo
+        name = PurePath(photo.path).name
+        touched = [card.label for card in self.cards if card.contact_vertices]
+        headline = f"Touches {_words(touched)}" if touched else "No contact found"
+        return "\n".join(
+            [
+                '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+                '<meta name="viewport" content="width=device-width, initial-scale=1">',
+                # Even if a text slipped through unescaped, nothing on this page may run or load.
+                '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+                "img-src data:; style-src 'unsafe-inline'\">",
+                f"<title>{_text(name)} – InteractVLM</title><style>{STYLE}</style></head><body>",
+                '<header><p class="kind">InteractVLM contact report</p>'
+                f"<h1>{_text(headline)}</h1>"
+                f'<p class="sub">{_text(name)} · {photo.width} × {photo.height} px</p></header>',
+                "<main>",
+                self._warnings(),
+                f'<section class="top"><figure>{_image(self.picture, "The photo", "JPEG")}'
+                f"</figure><div>{self._summary()}</div></section>",
+                *(_card(card) for card in self.cards),
+                self._provenance(),
+                "</main></body></html>",
+            ]
+        )
+
+    def _warnings(self) -> str:
+        if not self.facts.warnings:
+            return ""
+        items = "".join(f"<li>{_text(warning)}</li>" for warning in self.facts.warnings)
+        return f'<section class="warnings"><h2>Please note</h2><ul>{items}</ul></section>'
+
+    def _summary(self) -> str:
+        """Body parts by labels: what share of each part touches what."""
+        parts = [p for p in PART_NAMES if any(p in card.share_of_part for card in self.cards)]
+        head = "".join(f"<th>{_text(card.label)}</th>" for card in self.cards)
+        if not parts:
+            return (
+                '<h2>Body parts in contact</h2><p class="empty">No body part touches what was '
+                "asked about.</p>"
+            )
+        rows = "".join(
+            f"<tr><th>{part}</th>"
+            + "".join(_share(card.share_of_part.get(part, 0.0)) for card in self.cards)
+            + "</tr>"
+            for part in parts
+        )
+        return (
+            "<h2>Body parts in contact</h2>"
+            f'<div class="scroll"><table class="parts"><tr><td></td>{head}</tr>{rows}</table></div>'
+            '<p class="hint">Share of the part’s surface points in contact.</p>'
+        )
+
+    def _provenance(self) -> str:
+        facts, made = self.facts, self.facts.provenance
+        rows = [
+            ("Photo", facts.photo.path),
+            ("Photo sha256", facts.photo.sha256),
+            ("Model", made.weights),
+            ("Model sha256", made.weights_sha256),
+            ("Version", f"InteractVLM {made.version}, Python {made.python}"),
+            ("Libraries", ", ".join(f"{name} {v}" for name, v in made.libraries.items())),
+            ("Device, seed", f"{made.device}, {made.seed}"),
+            ("Seconds", ", ".join(f"{name} {s:.2f}" for name, s in facts.timings_s.items())),
+        ]
+        body = "".join(f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in rows if v)
+        return f'<section class="made"><h2>How this was made</h2><table>{body}</table></section>'
+
+
+def part_shares(mask: Bool[Tensor, "verts"], topology: BodyTopology) -> dict[str, float]:
+    """Share of each body part's vertices in the mask, parts without any left out."""
+    part = topology.part_of_vertex.long()
+    total = torch.bincount(part, minlength=len(PART_NAMES))
+    inside = torch.bincount(part[mask], minlength=len(PART_NAMES))
+    share = (inside / total.clamp(min=1)).tolist()
+    return {name: value for name, value in zip(PART_NAMES, share, strict=True) if value > 0}
+
+
+def contact_area_cm2(mask: Bool[Tensor, "verts"], topology: BodyTopology) -> float:
+    """Area of the canonical body in contact; a face counts by the share of its corners."""
+    corners = topology.canonical_vertices[topology.faces.long()].double()
+    normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    share = mask[topology.faces.long()].double().mean(1)
+    return float((normal.norm(dim=-1) / 2 * share).sum()) * 1e4
+
+
+def _card(card: Card) -> str:
+    touched = card.contact_vertices > 0
+    badge = (
+        '<span class="badge yes">contact</span>'
+        if touched
+        else '<span class="badge no">no contact</span>'
+    )
+    said = _TOKEN.sub(r'<span class="token">\1</span>', _text(card.answer))
+    figures = "".join(
+        f"<figure>{_image(image, title, 'PNG')}<figcaption>{title}</figcaption></figure>"
+        for image, title in zip(card.views, VIEW_TITLES, strict=True)
+    )
+    numbers = [
+        ("highest probability", f"{card.max_probability:.2f}"),
+        ("threshold", f"{card.threshold:.2f}"),
+        ("surface points", f"{card.contact_vertices:,} of {card.num_vertices:,}"),
+        ("area on the standard body", f"{card.area_cm2:,.0f} cm²"),
+        ("of these seen by no view", f"{card.unseen_vertices:,}"),
+    ]
+    facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers)
+    words = f"<blockquote>{said}</blockquote>" if said.strip() else ""
+    return (
+        f'<section class="card"><h2>{_text(card.label)} {badge}</h2>{words}'
+        f'<div class="views">{figures}</div><dl>{facts}</dl></section>'
+    )
+
+
+def _share(share: float) -> str:
+    if share <= 0:
+        return '<td class="none">–</td>'
+    return f'<td style="--share:{share:.3f}">{max(share * 100, 1):.0f} %</td>'
+
+
+def _words(labels: list[str]) -> str:
+    listed = [f"“{label}”" if label != "any object" else label for label in labels]
+    return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " and " + listed[-1]
+
+
+def _text(value: str) -> str:
+    """Escaped, with bytes that no text encoding holds made visible."""
+    printable = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return html.escape(printable, quote=True)
+
+
+def _image(image: Image.Image, description: str, kind: str) -> str:
+    stream = io.BytesIO()
+    options = {"quality": 88} if kind == "JPEG" else {"optimize": True}
+    image.save(stream, kind, **options)
+    data = base64.b64encode(stream.getvalue()).decode()
+    return (
+        f'<img alt="{_text(description)}" width="{image.width}" height="{image.height}" '
+        f'src="data:image/{kind.lower()};base64,{data}">'
+    )
