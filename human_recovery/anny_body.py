@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from human_recovery.hands import Side, curl_rotations, finger_axes
 from human_recovery.output import KEYPOINT_NAMES, BodyOutput
 from human_recovery.transfer import closest_surface_points
-from renders.cache import cache_dir, content_key, load_or_build
+from renders.cache import content_key, load_or_build
 from renders.errors import AssetError, InputError
 
 if TYPE_CHECKING:
@@ -250,10 +250,15 @@ def _one_builder() -> Iterator[None]:
 
     Without a writable cache folder, or after ten minutes, everyone builds for themselves.
     """
-    lock = filelock.FileLock(cache_dir() / "anny-build.lock", timeout=600)
+    from anny.paths import get_anny_cache_path
+
+    folder = get_anny_cache_path()
+    if len(list(folder.glob("v*/build_compact_model_data_*"))) < len(_MODEL_OPTIONS):
+        _silence_warp()
+    lock = filelock.FileLock(folder / "interactvlm-build.lock", timeout=600)
     held = False
     try:
-        cache_dir().mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire()
         held = True
     except (OSError, filelock.Timeout) as error:
@@ -263,6 +268,14 @@ def _one_builder() -> Iterator[None]:
     finally:
         if held:
             lock.release()
+
+
+def _silence_warp() -> None:
+    """Keeps the builder's mesh kernels from writing past Python's streams; slow to import."""
+    with contextlib.suppress(ImportError, AttributeError):
+        import warp
+
+        warp.config.log_level = warp.LOG_ERROR
 
 
 def _load_anny(resolution: Resolution) -> Any:

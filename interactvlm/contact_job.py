@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 
@@ -22,6 +22,7 @@ from interactvlm.report import ContactReport, shown_label, write_result_folder
 from interactvlm.results import ContactMap
 
 
+@runtime_checkable
 class ContactModel(Protocol):
     """What of a model this job uses."""
 

@@ -39,10 +39,10 @@ def heat_colours(probability: Float[Tensor, "verts"]) -> Float[Tensor, "verts 3"
     return stops[low] * (1 - share) + stops[low + 1] * share
 
 
-def body_views(topology: BodyTopology, drawn_px: int = DRAWN_PX) -> ViewSet:
+def body_views(topology: BodyTopology) -> ViewSet:
     """The canonical views of a body, drawn once and cached on disk."""
     mesh = Mesh(topology.canonical_vertices.float(), topology.faces)
-    return build_human_view_set(mesh, drawn_px)
+    return build_human_view_set(mesh, DRAWN_PX)
 
 
 def contact_views(

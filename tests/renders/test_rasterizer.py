@@ -64,12 +64,12 @@ def test_all_behind_the_camera_draws_nothing():
     assert not rasterize(behind, front_camera()).covered.any()
 
 
-def test_only_the_part_beyond_the_near_plane_is_drawn():
-    """A floor that runs away from the camera, cut at 1.5 in front of it."""
-    floor = Mesh(
-        torch.tensor([[-9.0, -0.5, 3.0], [9.0, -0.5, 3.0], [0.0, -0.5, -30.0]]),
-        torch.tensor([[0, 1, 2]]),
-    )
+@pytest.mark.parametrize("axis", [0, 1], ids=["wall", "floor"])
+def test_only_the_part_beyond_the_near_plane_is_drawn(axis):
+    """A surface that runs away from the camera, cut at 1.5 in front of it."""
+    corners = torch.tensor([[-9.0, -0.5, 3.0], [9.0, -0.5, 3.0], [0.0, -0.5, -30.0]])
+    swapped = corners if axis else corners[:, [1, 0, 2]]
+    floor = Mesh(swapped, torch.tensor([[0, 1, 2]]))
     camera = front_camera(40)
     whole, cut = rasterize(floor, camera), rasterize(floor, camera, near_m=1.5)
     assert float(whole.depth_m[whole.covered].min()) < 1.5

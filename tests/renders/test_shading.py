@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from renders.camera import Camera
 from renders.errors import InputError
 from renders.mesh import Mesh
 from renders.rasterizer import rasterize, visible_pixels
@@ -41,6 +42,20 @@ def test_phong_of_a_plate_seen_head_on():
     behind = render_phong(plate, camera, rasterize(plate, camera), PhongLight((0.0, 0.0, -3.0)))
     torch.testing.assert_close(behind[4, 4], torch.full((3,), 0.5 * 0.5))
     assert torch.equal(image[0, 0], torch.ones(3))
+
+
+def test_no_highlight_where_the_light_is_behind_the_surface():
+    """At a grazing angle the mirrored light points at the eye, yet the surface hides it."""
+    plate = Mesh(
+        torch.tensor([[-1.0, -1, 0], [1, -1, 0], [0, 1, 0]]),
+        torch.tensor([[0, 1, 2]]),
+        torch.full((3, 3), 0.5),
+    )
+    eye, up = torch.tensor([-2.0, 0.0, 0.2]), torch.tensor([0.0, 1.0, 0.0])
+    camera = Camera.look_at(eye, torch.zeros(3), up, 40.0, 9, 9)
+    light = PhongLight((2.0, 0.0, -0.01))
+    image = render_phong(plate, camera, rasterize(plate, camera), light)
+    torch.testing.assert_close(image[4, 4], torch.full((3,), 0.5 * 0.5))
 
 
 def test_phong_needs_colors():
