@@ -34,7 +34,7 @@ bench: $(STAMP)
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,check,demo,train]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev,check,demo,released,train]"
 	touch $(STAMP)
 
 # Open3D's wheel loads libusb-1.0 from the system. Without it the Open3D checks skip and say so.

@@ -50,10 +50,13 @@ def default_weights() -> Path:
         )
     for name, entry in manifest().items():
         path = assets_dir() / name
-        if name.startswith(f"{MINI}/") and path.stat().st_size != entry["bytes"]:
+        if not name.startswith(f"{MINI}/"):
+            continue
+        found = path.stat().st_size if path.is_file() else 0
+        if found != entry["bytes"]:
             raise AssetError(
-                f"shipped file {name!r} has {path.stat().st_size:,} bytes, expected "
-                f"{entry['bytes']:,}; install the package again: {str(path)!r}"
+                f"shipped file {name!r} has {found:,} bytes, expected {entry['bytes']:,}; "
+                f"install the package again: {str(path)!r}"
             )
     return folder
 

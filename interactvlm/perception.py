@@ -52,7 +52,9 @@ class _Residual(nn.Module):
 
 def _down(inside: int, outside: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outside), nn.ReLU()
+        nn.Conv2d(inside, outside, 3, stride=2, padding=1, bias=False),
+        nn.BatchNorm2d(outside),
+        nn.ReLU(),
     )
 
 
@@ -64,7 +66,9 @@ class _Context(nn.Module):
         self.heads = heads
         self.norm_attention, self.norm_mlp = nn.LayerNorm(width), nn.LayerNorm(width)
         self.mix, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, mlp_width), nn.GELU(), nn.Linear(mlp_width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp_width), nn.GELU(), nn.Linear(mlp_width, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         batch, length, width = x.shape
@@ -93,7 +97,9 @@ class PerceptionTower(nn.Module):
         self.num_classes = 1 + NUM_PARTS + objects
         self.num_tokens = _GRID_TOKENS**2 + NUM_KEYPOINTS + objects
         self.stem = nn.Sequential(
-            nn.Conv2d(3, fine, 8, stride=FINE_STRIDE, padding=2, bias=False), nn.BatchNorm2d(fine), nn.ReLU()
+            nn.Conv2d(3, fine, 8, stride=FINE_STRIDE, padding=2, bias=False),
+            nn.BatchNorm2d(fine),
+            nn.ReLU(),
         )
         self.fine = _Residual(fine)
         self.middle = nn.Sequential(_down(fine, middle), *(_Residual(middle) for _ in range(2)))
@@ -119,12 +125,16 @@ class PerceptionTower(nn.Module):
         """Square photos to zero-mean pixel values; others are stretched, so frame them first."""
         size = self.config.image_size_px
         arrays = [
-            np.asarray(i.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0))
+            np.asarray(
+                i.convert("RGB").resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+            )
             for i in images
         ]
         return normalize_pixels(torch.from_numpy(np.stack(arrays)))
 
-    def forward(self, pixel_values: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch tokens width"]:
+    def forward(
+        self, pixel_values: Float[Tensor, "batch 3 size size"]
+    ) -> Float[Tensor, "batch tokens width"]:
         """One vector per grid cell, keypoint and known object."""
         return self.perceive(pixel_values).tokens
 
@@ -188,7 +198,9 @@ def soft_argmax(
     return weight @ place, weight.amax(-1)
 
 
-def _windows(at: Float[Tensor, "batch keypoints 2"], cells: int) -> Float[Tensor, "batch scales keypoints pixels"]:
+def _windows(
+    at: Float[Tensor, "batch keypoints 2"], cells: int
+) -> Float[Tensor, "batch scales keypoints pixels"]:
     """Normalised Gaussian windows around each keypoint; separable in x and y."""
     centre = torch.arange(cells, device=at.device) + 0.5
     scales = []
@@ -199,7 +211,9 @@ def _windows(at: Float[Tensor, "batch keypoints 2"], cells: int) -> Float[Tensor
     return torch.stack(scales, dim=1)
 
 
-def _sample(features: Tensor, at: Float[Tensor, "batch keypoints 2"]) -> Float[Tensor, "batch keypoints five"]:
+def _sample(
+    features: Tensor, at: Float[Tensor, "batch keypoints 2"]
+) -> Float[Tensor, "batch keypoints five"]:
     """Features at each keypoint and two cells to its four sides."""
     offsets = at.new_tensor([[0, 0], [2, 0], [-2, 0], [0, 2], [0, -2]])
     place = (at[:, :, None] + offsets) / features.shape[-1] * 2 - 1
@@ -213,7 +227,9 @@ def _centred(at: Float[Tensor, "batch keypoints 2"]) -> Float[Tensor, "batch key
     return offset / offset.square().mean((1, 2), keepdim=True).sqrt().clamp(min=1.0)
 
 
-def _moments(share: Float[Tensor, "batch objects rows columns"]) -> Float[Tensor, "batch objects 6"]:
+def _moments(
+    share: Float[Tensor, "batch objects rows columns"],
+) -> Float[Tensor, "batch objects 6"]:
     """Area (root share, log), centre and spread of each object's probability."""
     rows, columns = share.shape[-2:]
     x = torch.linspace(-1, 1, columns, device=share.device)
@@ -227,7 +243,9 @@ def _moments(share: Float[Tensor, "batch objects rows columns"]) -> Float[Tensor
     return torch.stack([area.sqrt(), (area.log() + 5) / 3, mean_x, mean_y, *spread], dim=-1)
 
 
-def _pooled(features: Tensor, share: Float[Tensor, "batch objects rows columns"]) -> Float[Tensor, "batch objects width"]:
+def _pooled(
+    features: Tensor, share: Float[Tensor, "batch objects rows columns"]
+) -> Float[Tensor, "batch objects width"]:
     """Mean feature under each object's probability."""
     coarse = functional.avg_pool2d(share, share.shape[-1] // features.shape[-1])
     weight = coarse.flatten(2)
@@ -236,4 +254,6 @@ def _pooled(features: Tensor, share: Float[Tensor, "batch objects rows columns"]
 
 
 def _token_mlp(inside: int, outside: int) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(inside), nn.Linear(inside, outside), nn.GELU(), nn.Linear(outside, outside))
+    return nn.Sequential(
+        nn.LayerNorm(inside), nn.Linear(inside, outside), nn.GELU(), nn.Linear(outside, outside)
+    )

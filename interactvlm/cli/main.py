@@ -129,8 +129,8 @@ def _parse(module: ModuleType, verb: str, rest: list[str]) -> Any:
 
 def _plain(text: str) -> str:
     """A boxed message of the argument parser as one line."""
-    text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]+", " ", text)
-    return " ".join(text.split()) or "the arguments were not understood"
+    text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]+|-{3,}", " ", text)
+    return f"the arguments were not understood: {' '.join(text.split())}"
 
 
 def _sentence(error: Exception) -> str | None:

@@ -49,7 +49,9 @@ class ContactPriors:
         """Inverse of `save`. Raises AssetError when the file is missing or damaged."""
         try:
             with np.load(path, allow_pickle=False) as stored:
-                return ContactPriors({k: torch.from_numpy(stored[k]).float() / 255 for k in stored.files})
+                return ContactPriors(
+                    {k: torch.from_numpy(stored[k]).float() / 255 for k in stored.files}
+                )
         except (OSError, ValueError) as error:
             raise AssetError(f"contact priors cannot be read ({error}): {str(path)!r}") from None
 

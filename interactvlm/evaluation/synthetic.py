@@ -75,8 +75,14 @@ def evaluate(config: EvaluateConfig) -> Report:
     }  # fmt: skip
     samples = {name: list(_samples(questions, name, at)) for name, at in thresholds.items()}
     report = scores(samples["model"], geodesic=config.geodesic)
-    report = {"dataset": "synthetic", "split": config.split, "count": len(shards.scenes[: config.count])} | report
-    report["baselines"] = {n: scores(samples[n], geodesic=config.geodesic) for n in ("label_mean", "direct")}
+    report = {
+        "dataset": "synthetic",
+        "split": config.split,
+        "count": len(shards.scenes[: config.count]),
+    } | report
+    report["baselines"] = {
+        n: scores(samples[n], geodesic=config.geodesic) for n in ("label_mean", "direct")
+    }
     touched = {n: [s for s in samples[n] if s.target.any()] for n in ("lift", "interaction_oracle")}
     report["ceilings"] = {name: _mean_f1(group) for name, group in touched.items()}
     report["shuffled_images"] = config.shuffle_images
@@ -103,7 +109,9 @@ def load_split(config: EvaluateConfig) -> SceneShards:
     if not enough:
         from interactvlm.synthetic.dataset import generate
 
-        generate(SynthConfig(out=config.data, split=config.split, count=config.count, seed=config.seed))
+        generate(
+            SynthConfig(out=config.data, split=config.split, count=config.count, seed=config.seed)
+        )
         shards = SceneShards(folder)
     return shards
 
@@ -125,7 +133,9 @@ def ask_all(
         truth = torch.from_numpy(shards.contact(scene))
         labels = [o.label for o in scene.objects]
         maps = predict_open(model, Image.fromarray(rgb), labels)
-        answers = direct(torch.from_numpy(rgb), [label if label in known else "" for label in labels])
+        answers = direct(
+            torch.from_numpy(rgb), [label if label in known else "" for label in labels]
+        )
         ceiling = lift_ceiling(model, views, truth.float())
         for i, record in enumerate(scene.objects):
             said = {
@@ -190,7 +200,9 @@ def scores(samples: Sequence[ContactSample], *, geodesic: bool) -> Report:
     semantic["per_label"] = {
         label: _group([s for s in touched if s.label == label], False) for label in labels
     }
-    f1 = contact_scores(torch.stack([s.predicted for s in touched]), torch.stack([s.target for s in touched])).f1
+    f1 = contact_scores(
+        torch.stack([s.predicted for s in touched]), torch.stack([s.target for s in touched])
+    ).f1
     semantic["f1_interval_95"] = list(bootstrap_interval(f1.tolist()))
     return {
         "binary": _group(photos, geodesic), "semantic": semantic,
@@ -200,7 +212,9 @@ def scores(samples: Sequence[ContactSample], *, geodesic: bool) -> Report:
 
 
 def _group(samples: Sequence[ContactSample], geodesic: bool) -> Report:
-    each = contact_scores(torch.stack([s.predicted for s in samples]), torch.stack([s.target for s in samples]))
+    each = contact_scores(
+        torch.stack([s.predicted for s in samples]), torch.stack([s.target for s in samples])
+    )
     report: Report = {
         "count": len(samples), "f1": float(each.f1.mean()), "precision": float(each.precision.mean()),
         "recall": float(each.recall.mean()),
@@ -241,7 +255,16 @@ def format_report(report: Report) -> str:
             geo = s.get("geodesic_cm", {})
             distance = f"{geo['false_positive']:.1f} / {geo['false_negative']:.1f}" if geo else "-"
             touched = f"{part['untouched_false_contact']:.1%}" if kind == "semantic" else ""
-            rows.append((f"{name}, {kind}", f"{s['f1']:.3f}", f"{s['precision']:.3f}", f"{s['recall']:.3f}", distance, touched))
+            rows.append(
+                (
+                    f"{name}, {kind}",
+                    f"{s['f1']:.3f}",
+                    f"{s['precision']:.3f}",
+                    f"{s['recall']:.3f}",
+                    distance,
+                    touched,
+                )
+            )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     ceilings = ", ".join(f"{k} {v:.3f}" for k, v in report["ceilings"].items())
@@ -250,5 +273,3 @@ def format_report(report: Report) -> str:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-

@@ -42,7 +42,11 @@ Pose = dict[str, tuple[float, float, float] | float]
 
 def mirror_name(name: str) -> str:
     """`foot.L` <-> `foot.R`; other names unchanged."""
-    return {"L": name[:-1] + "R", "R": name[:-1] + "L"}[name[-1]] if name[-2:] in (".L", ".R") else name
+    return (
+        {"L": name[:-1] + "R", "R": name[:-1] + "L"}[name[-1]]
+        if name[-2:] in (".L", ".R")
+        else name
+    )
 
 
 def mirror_pose(pose: Pose) -> Pose:
@@ -145,7 +149,9 @@ def fast_body() -> AnnyBody:
 def build_patches(body: AnnyBody) -> TouchPatches:
     """Touch patches by position and normal of the average body at rest."""
     output = body(
-        torch.full((1, 6), 0.5), torch.eye(3).expand(1, len(body.bone_names), 3, 3), torch.zeros(1, 3)
+        torch.full((1, 6), 0.5),
+        torch.eye(3).expand(1, len(body.bone_names), 3, 3),
+        torch.zeros(1, 3),
     )
     points = output.vertices[0]
     normals = vertex_normals(points, body.faces)
@@ -168,7 +174,9 @@ def build_patches(body: AnnyBody) -> TouchPatches:
         patches[f"calf.{side}"] = on_side & (z > -0.68) & (z < -0.5) & (normals[:, 1] > 0.6)
         sole = on_side & (z < z.min() + 0.03) & (normals[:, 2] < -0.6)
         patches[f"sole.{side}"] = sole
-        patches[f"toes.{side}"] = on_side & (z < z.min() + 0.08) & (y < -0.13) & (normals[:, 1] < -0.2)
+        patches[f"toes.{side}"] = (
+            on_side & (z < z.min() + 0.08) & (y < -0.13) & (normals[:, 1] < -0.2)
+        )
         hand = _hand_coordinates(points, heads[f"wrist.{side}"], sign)
         normal = normals @ _hand_axes(sign).T
         in_hand = (hand[:, 0] > -0.01) & (hand.norm(dim=1) < 0.21)
@@ -189,9 +197,7 @@ def build_patches(body: AnnyBody) -> TouchPatches:
 
 def _hand_axes(sign: float) -> Float[Tensor, "3 3"]:
     """Rows: finger direction, thumb direction, palm normal of the hand at rest."""
-    left = torch.tensor(
-        [[0.557, -0.411, -0.722], [-0.477, -0.870, 0.128], [-0.680, 0.273, -0.680]]
-    )
+    left = torch.tensor([[0.557, -0.411, -0.722], [-0.477, -0.870, 0.128], [-0.680, 0.273, -0.680]])
     return left * torch.tensor([sign, 1.0, 1.0])
 
 
@@ -222,7 +228,9 @@ def torso_frame(
     bone_names: tuple[str, ...], patches: TouchPatches,
 ) -> tuple[Float[Tensor, "batch 3 3"], Float[Tensor, "batch 3"]]:  # fmt: skip
     """Rotation whose columns are (left, back, up) of the rib cage, and the upper back's centre."""
-    at = {n: bone_heads[:, bone_names.index(n)] for n in ("upperarm01.L", "upperarm01.R", "spine03")}
+    at = {
+        n: bone_heads[:, bone_names.index(n)] for n in ("upperarm01.L", "upperarm01.R", "spine03")
+    }
     left = torch.nn.functional.normalize(at["upperarm01.L"] - at["upperarm01.R"], dim=-1)
     up = (at["upperarm01.L"] + at["upperarm01.R"]) / 2 - at["spine03"]
     up = torch.nn.functional.normalize(up - (up * left).sum(-1, keepdim=True) * left, dim=-1)

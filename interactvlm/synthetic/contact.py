@@ -14,13 +14,18 @@ MINIMUM_VERTICES = 12
 
 
 def scene_contact(
-    state: SceneState, vertices_world: Float[Tensor, "verts 3"], *, distance_m: float = CONTACT_DISTANCE_M
+    state: SceneState,
+    vertices_world: Float[Tensor, "verts 3"],
+    *,
+    distance_m: float = CONTACT_DISTANCE_M,
 ) -> Bool[Tensor, "objects verts"]:
     """Which body vertices touch each object, by signed distance; grazes are cleared."""
     if not state.objects:
         return torch.zeros(0, len(vertices_world), dtype=torch.bool)
     shapes = pack_objects([placed.instance for placed in state.objects])
-    poses = torch.stack([torch.as_tensor(placed.world_from_object).float() for placed in state.objects])
+    poses = torch.stack(
+        [torch.as_tensor(placed.world_from_object).float() for placed in state.objects]
+    )
     rotation, origin = poses[:, :3, :3], poses[:, :3, 3]
     points_object = (vertices_world - origin[:, None]) @ rotation
     with torch.no_grad():

@@ -76,7 +76,9 @@ def _run(jobs: list[tuple[SynthConfig, int, int]], workers: int) -> Iterator[int
         yield from map(_write_shard, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(workers, len(jobs)), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+    with context.Pool(
+        min(workers, len(jobs)), initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
         yield from pool.imap_unordered(_write_shard, jobs)
 
 
@@ -108,7 +110,9 @@ def _finish(solved: list[tuple[SceneRecipe, Solution]]) -> list[GeneratedScene]:
     """Full body, contact truth; drops scenes whose contacts are not the intended ones."""
     states = [_state(recipe, solution) for recipe, solution in solved]
     finished = []
-    for (recipe, _), state, posed in zip(solved, states, pose_scenes(states, full_body()), strict=True):
+    for (recipe, _), state, posed in zip(
+        solved, states, pose_scenes(states, full_body()), strict=True
+    ):
         vertices = torch.from_numpy(posed.vertices_world[: posed.num_body_vertices])
         contact = scene_contact(state, vertices).numpy()
         intended = np.array([placed.touched for placed in state.objects], dtype=bool)
@@ -120,7 +124,13 @@ def _finish(solved: list[tuple[SceneRecipe, Solution]]) -> list[GeneratedScene]:
 
 def _state(recipe: SceneRecipe, solution: Solution) -> SceneState:
     objects = tuple(
-        PlacedObject(plan.instance, pose.astype(np.float32), plan.interaction, plan.side, plan.interaction not in ("none", "beside"))  # pyright: ignore[reportArgumentType]
+        PlacedObject(
+            plan.instance,
+            pose.astype(np.float32),
+            plan.interaction,
+            plan.side,
+            plan.interaction not in ("none", "beside"),
+        )  # pyright: ignore[reportArgumentType]
         for plan, pose in zip(recipe.objects, solution.world_from_object, strict=True)
     )
     return SceneState(
@@ -153,7 +163,9 @@ def _write_shard(job: tuple[SynthConfig, int, int]) -> int:
 def _render_all(
     scenes: list[GeneratedScene], config: SynthConfig
 ) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
-    pictures: dict[str, list[np.ndarray]] = {k: [] for k in ("rgb", "instance", "part", "depth", "keypoints")}
+    pictures: dict[str, list[np.ndarray]] = {
+        k: [] for k in ("rgb", "instance", "part", "depth", "keypoints")
+    }
     rows: list[np.ndarray] = []
     entries = []
     for scene in scenes:
@@ -175,12 +187,20 @@ def take_picture(
     posed: PosedScene, rng: np.random.Generator, size_px: int
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """One random picture of a scene as stored arrays, and its camera."""
-    camera = sample_camera(posed.framing_points(), rng, size_px, facing_world=posed.facing_world, obstacles_world=posed.obstacle_points())
+    camera = sample_camera(
+        posed.framing_points(),
+        rng,
+        size_px,
+        facing_world=posed.facing_world,
+        obstacles_world=posed.obstacle_points(),
+    )
     style = Style.random(rng)
     rendered = render_scene(posed, camera, style)
     hands = posed.vertices_world[: posed.num_body_vertices]
     part = get_topology("anny").part_of_vertex.numpy()
-    points = np.stack([hands[part == PART_NAMES.index(f"{s} hand")].mean(0) for s in ("left", "right")])
+    points = np.stack(
+        [hands[part == PART_NAMES.index(f"{s} hand")].mean(0) for s in ("left", "right")]
+    )
     pixel = camera.project(torch.from_numpy(points).float()).numpy()
     extra = np.concatenate([pixel, np.ones((2, 1), np.float32)], axis=1)
     keypoints = np.concatenate([rendered.keypoints_px, extra]).astype(np.float32)

@@ -58,7 +58,9 @@ def draw_contact(contact: torch.Tensor, azimuth_deg: float) -> UInt8[np.ndarray,
     middle = (vertices.amin(0) + vertices.amax(0)) / 2
     angle = np.radians(azimuth_deg)
     eye = middle + torch.tensor([3.6 * np.sin(angle), 0.5, 3.6 * np.cos(angle)]).float()
-    camera = Camera.look_at(eye, middle, torch.tensor([0.0, 1.0, 0.0]), 30.0, _TILE_PX, _TILE_PX // 2)
+    camera = Camera.look_at(
+        eye, middle, torch.tensor([0.0, 1.0, 0.0]), 30.0, _TILE_PX, _TILE_PX // 2
+    )
     colors = torch.where(contact[:, None], torch.tensor(_CONTACT), torch.tensor(_BODY))
     fragments = rasterize(Mesh(vertices, topology.faces), camera)
     towards = torch.nn.functional.normalize(eye - middle, dim=0)

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 import torch
 
-from interactvlm.synthetic import recipes
+from interactvlm.synthetic import hand_tasks, postures, surroundings
 from interactvlm.synthetic.articulation import fast_body
-from interactvlm.synthetic.objects import CATEGORIES, UNSEEN_CATEGORIES
-from interactvlm.synthetic.recipes import Draft
+from interactvlm.synthetic.draft import SIDES, Draft
+from interactvlm.synthetic.objects import CATEGORIES
 from interactvlm.synthetic.solver import SceneRecipe
 
 Split = Literal["train", "val", "test", "test_unseen"]
@@ -27,46 +27,52 @@ def _plain(act: Callable[[Draft, str], object]) -> Callable[[Draft, str, str], o
 
 def _standing(act: Callable[..., object], *, sided: bool) -> Callable[[Draft, str, str], object]:
     def run(draft: Draft, category: str, side: str) -> object:
-        recipes.stand(draft)
+        postures.stand(draft)
         return act(draft, category, side) if sided else act(draft, category)
 
     return run
 
 
 def _lean_one(draft: Draft, category: str, side: str) -> object:
-    return recipes.lean(draft, category, (side,))
+    return hand_tasks.lean(draft, category, (side,))
 
 
 def _lean_both(draft: Draft, category: str, side: str) -> object:
-    return recipes.lean(draft, category, recipes.SIDES)
+    return hand_tasks.lean(draft, category, SIDES)
 
 
-SIT, STAND_ON, LIE, RIDE = (_plain(f) for f in (recipes.sit, recipes.stand_on, recipes.lie, recipes.ride))
-PUSH = _plain(recipes.push)
-HOLD, CARRY, PULL = (_standing(f, sided=True) for f in (recipes.hold, recipes.carry, recipes.pull))
-HOLD_BOTH = _standing(recipes.hold_both, sided=False)
-SWING = _standing(recipes.swing_both, sided=False)
-WEAR = _standing(recipes.wear, sided=False)
-TYPE_ONE = _standing(lambda draft, category, side: recipes.use_on_table(draft, category, (side,)), sided=True)
-TYPE = _standing(lambda draft, category: recipes.use_on_table(draft, category), sided=False)
+SIT, STAND_ON, LIE, RIDE = (
+    _plain(f) for f in (postures.sit, postures.stand_on, postures.lie, postures.ride)
+)
+PUSH = _plain(hand_tasks.push)
+HOLD, CARRY, PULL = (
+    _standing(f, sided=True) for f in (hand_tasks.hold, hand_tasks.carry, hand_tasks.pull)
+)
+HOLD_BOTH = _standing(hand_tasks.hold_both, sided=False)
+SWING = _standing(hand_tasks.swing_both, sided=False)
+WEAR = _standing(surroundings.wear, sided=False)
+TYPE_ONE = _standing(
+    lambda draft, category, side: hand_tasks.use_on_table(draft, category, (side,)), sided=True
+)
+TYPE = _standing(lambda draft, category: hand_tasks.use_on_table(draft, category), sided=False)
 
 MAIN: tuple[Main, ...] = (
     (3.0, "chair", SIT), (1.2, "chair", STAND_ON), (1.6, "chair", _lean_both), (0.6, "chair", _lean_one),
-    (2.0, "stool", SIT), (1.2, "stool", STAND_ON), (0.8, "stool", recipes.step_on),
+    (2.0, "stool", SIT), (1.2, "stool", STAND_ON), (0.8, "stool", postures.step_on),
     (1.6, "bench", SIT), (1.2, "bench", LIE), (1.0, "bench", STAND_ON),
     (1.4, "sofa", SIT), (1.4, "sofa", LIE), (1.0, "sofa", STAND_ON),
     (1.3, "bed", SIT), (1.6, "bed", LIE), (1.0, "bed", STAND_ON),
     (1.6, "table", _lean_both), (1.0, "table", _lean_one), (1.0, "table", SIT), (0.9, "table", STAND_ON),
     (1.0, "laptop", TYPE), (0.5, "laptop", HOLD_BOTH), (1.6, "laptop", TYPE_ONE),
-    (1.6, "cup", HOLD), (1.2, "bottle", HOLD), (1.2, "bottle", recipes.kick),
+    (1.6, "cup", HOLD), (1.2, "bottle", HOLD), (1.2, "bottle", postures.kick),
     (2.2, "backpack", WEAR), (1.8, "backpack", CARRY),
     (1.6, "suitcase", PULL), (1.4, "suitcase", CARRY), (0.9, "suitcase", SIT),
     (1.6, "umbrella", HOLD), (0.9, "umbrella", SWING),
-    (1.2, "ball", HOLD_BOTH), (2.4, "ball", recipes.kick), (1.4, "ball", recipes.step_on),
+    (1.2, "ball", HOLD_BOTH), (2.4, "ball", postures.kick), (1.4, "ball", postures.step_on),
     (1.4, "bat", HOLD), (1.6, "bat", SWING),
     (2.2, "bicycle", RIDE), (1.0, "bicycle", PUSH), (1.6, "bicycle", PULL),
-    (2.0, "skateboard", STAND_ON), (1.2, "skateboard", recipes.step_on),
-    (2.0, "box", HOLD_BOTH), (1.4, "box", PUSH), (1.0, "box", SIT), (0.8, "box", STAND_ON), (0.9, "box", recipes.kick),
+    (2.0, "skateboard", STAND_ON), (1.2, "skateboard", postures.step_on),
+    (2.0, "box", HOLD_BOTH), (1.4, "box", PUSH), (1.0, "box", SIT), (0.8, "box", STAND_ON), (0.9, "box", postures.kick),
     (1.2, "trolley", PUSH), (1.8, "trolley", PULL),
 )  # fmt: skip
 
@@ -87,7 +93,7 @@ def draw_recipe(split: Split, seed: int) -> SceneRecipe:
     table = UNSEEN_MAIN if unseen else MAIN
     weights = np.array([row[0] for row in table])
     _, category, act = table[rng.choice(len(table), p=weights / weights.sum())]
-    side = str(rng.choice(recipes.SIDES))
+    side = str(rng.choice(SIDES))
     draft = _new_draft(rng, "test" if split.startswith("test") else "train")
     act(draft, category, side)
     _add_second_tasks(draft)
@@ -100,7 +106,7 @@ def _new_draft(rng: np.random.Generator, pool: str) -> Draft:
     phenotypes[3] = np.clip(phenotypes[4] + rng.normal(0, 0.25), 0.1, 0.9)  # weight follows height
     phenotypes[5] = rng.uniform(0.3, 0.9)
     hips, shoulders = _rest_heights(phenotypes)
-    return Draft(rng, pool, CATEGORIES + UNSEEN_CATEGORIES, phenotypes, hips, shoulders)
+    return Draft(rng, pool, phenotypes, hips, shoulders)
 
 
 @torch.no_grad()
@@ -108,7 +114,9 @@ def _rest_heights(phenotypes: np.ndarray) -> tuple[float, float]:
     """Height of the hips above the soles and of the shoulders above the hips, metres."""
     body = fast_body()
     output = body(
-        torch.tensor(phenotypes)[None], torch.eye(3).expand(1, len(body.bone_names), 3, 3), torch.zeros(1, 3)
+        torch.tensor(phenotypes)[None],
+        torch.eye(3).expand(1, len(body.bone_names), 3, 3),
+        torch.zeros(1, 3),
     )
     shoulder = output.bone_heads[0, body.bone_names.index("upperarm01.L"), 2]
     return -float(output.vertices[0, :, 2].min()), float(shoulder)
@@ -127,7 +135,7 @@ def _add_second_tasks(draft: Draft) -> None:
     if draft.posture == "sit" and len(draft.free_hands) == 2 and rng.random() < 0.08:
         if fresh(("laptop",)) and "table" not in used:
             used.add("table")
-            recipes.use_on_table(draft, "laptop")
+            hand_tasks.use_on_table(draft, "laptop")
     for side in sorted(draft.free_hands):
         chance = 0.3 if len(draft.free_hands) == 2 else 0.2
         if draft.posture not in _SECOND_TASK_POSTURES or rng.random() > chance:
@@ -135,18 +143,18 @@ def _add_second_tasks(draft: Draft) -> None:
         upright = draft.posture in ("stand", "stand_on")
         if upright and rng.random() < 0.25:
             if category := fresh(CARRY_ONE_HAND):
-                recipes.carry(draft, category, side)
+                hand_tasks.carry(draft, category, side)
         elif category := fresh(ONE_HAND):
-            recipes.hold(draft, category, side)
+            hand_tasks.hold(draft, category, side)
     if len(draft.free_hands) == 2 and draft.posture in ("sit", "stand_on") and rng.random() < 0.1:
         if category := fresh(("ball", "box")):
-            recipes.hold_both(draft, category)
+            hand_tasks.hold_both(draft, category)
     if draft.back_free and rng.random() < 0.07 and (category := fresh(("backpack",))):
-        recipes.wear(draft, category)
+        surroundings.wear(draft, category)
     floor = tuple(c for c in CATEGORIES if c not in ("umbrella", "bat", "cup", "bottle", "laptop"))
     small = ("ball", "box", "suitcase", "backpack", "stool", "chair", "bottle", "cup", "skateboard")
     if draft.free_hands and draft.posture in ("stand", "push") and rng.random() < 0.2:
         if category := fresh(small):
-            recipes.reach(draft, category, str(rng.choice(sorted(draft.free_hands))))
+            hand_tasks.reach(draft, category, str(rng.choice(sorted(draft.free_hands))))
     if rng.random() < 0.35 and (category := fresh(floor)):
-        recipes.bystander(draft, category)
+        surroundings.bystander(draft, category)

@@ -112,7 +112,11 @@ class _Problem:
     """The tensors of one batch of recipes."""
 
     def __init__(
-        self, recipes: list[SceneRecipe], body: AnnyBody, joints: Articulation, patches: TouchPatches
+        self,
+        recipes: list[SceneRecipe],
+        body: AnnyBody,
+        joints: Articulation,
+        patches: TouchPatches,
     ) -> None:
         self.body, self.joints, self.patches = body, joints, patches
         self.key = torch.stack([joints.pack(r.pose) for r in recipes])
@@ -180,7 +184,9 @@ class _Problem:
         return gap, surface * self.touch_surface[:, None]
 
 
-def _rigid(rotation: Float[Tensor, "n 3 3"], origin: Float[Tensor, "n 3"]) -> Float[Tensor, "n 4 4"]:
+def _rigid(
+    rotation: Float[Tensor, "n 3 3"], origin: Float[Tensor, "n 3"]
+) -> Float[Tensor, "n 4 4"]:
     matrix = torch.eye(4).repeat(len(origin), 1, 1)
     return torch.cat([torch.cat([rotation, origin[..., None]], dim=-1), matrix[:, 3:]], dim=1)
 
@@ -204,7 +210,10 @@ def solve(recipes: list[SceneRecipe], config: SolverConfig | None = None) -> lis
     place = problem.place.clone().requires_grad_()
     shift = torch.zeros(len(problem.scene_of_object), 4, requires_grad=True)
     optimizer = torch.optim.Adam(
-        [{"params": [angles], "lr": config.rate}, {"params": [place, shift], "lr": config.rate / 2}],
+        [
+            {"params": [angles], "lr": config.rate},
+            {"params": [place, shift], "lr": config.rate / 2},
+        ],
         betas=(0.9, 0.95),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -228,7 +237,9 @@ def _energy(
     touch = config.point_weight * torch.nn.functional.smooth_l1_loss(
         gap, torch.zeros_like(gap), beta=0.05, reduction="none"
     ) + config.surface_weight * near.square().mean(1)
-    energy = angles.new_zeros(scenes).index_add(0, problem.touch_scene, touch * problem.touch_weight)
+    energy = angles.new_zeros(scenes).index_add(
+        0, problem.touch_scene, touch * problem.touch_weight
+    )
     poke = (-distance - 0.008).clamp(0, 0.1)
     energy = energy.index_add(0, problem.scene_of_object, config.penetration_weight * poke.sum(1))
     height = vertices[..., 2]
@@ -262,7 +273,11 @@ def _judge(
     solutions = []
     for i in range(len(recipes)):
         mine = problem.scene_of_object == i
-        worst_touch = float(reach[problem.touch_scene == i].max()) if (problem.touch_scene == i).any() else -1.0
+        worst_touch = (
+            float(reach[problem.touch_scene == i].max())
+            if (problem.touch_scene == i).any()
+            else -1.0
+        )
         worst_depth = float(depth[mine].max()) if mine.any() else 0.0
         reason = ""
         if not torch.isfinite(angles[i]).all():
@@ -275,8 +290,13 @@ def _judge(
             reason = "floor"
         solutions.append(
             Solution(
-                rotations[i].numpy(), place[i].numpy(), world_from_object[mine].numpy(),
-                worst_touch, worst_depth, not reason, reason,
+                rotations[i].numpy(),
+                place[i].numpy(),
+                world_from_object[mine].numpy(),
+                worst_touch,
+                worst_depth,
+                not reason,
+                reason,
             )  # fmt: skip
         )
     return solutions

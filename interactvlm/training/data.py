@@ -101,7 +101,12 @@ class SceneSampler:
         )
 
     def _queries(
-        self, position: int, names: list[str], contact: Tensor, rng: np.random.Generator, absent: float
+        self,
+        position: int,
+        names: list[str],
+        contact: Tensor,
+        rng: np.random.Generator,
+        absent: float,
     ) -> list[Query]:
         queries = [self._query(position, n, c) for n, c in zip(names, contact, strict=True)]
         if rng.random() < 0.35:
@@ -136,7 +141,10 @@ def class_map(
     Objects whose label the model does not know count as background.
     """
     offset = FINE_STRIDE // 2
-    instance, part = instance[offset::FINE_STRIDE, offset::FINE_STRIDE], part[offset::FINE_STRIDE, offset::FINE_STRIDE]
+    instance, part = (
+        instance[offset::FINE_STRIDE, offset::FINE_STRIDE],
+        part[offset::FINE_STRIDE, offset::FINE_STRIDE],
+    )
     table = np.zeros(256, dtype=np.uint8)
     for index, name in enumerate(names):
         if name in labels:
@@ -144,7 +152,9 @@ def class_map(
     return np.where(instance == 1, part, table[instance]).astype(np.uint8)
 
 
-def jitter(rgb: UInt8[np.ndarray, "size size 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "size size 3"]:
+def jitter(
+    rgb: UInt8[np.ndarray, "size size 3"], rng: np.random.Generator
+) -> UInt8[np.ndarray, "size size 3"]:
     """Random gain per channel, contrast and brightness, sometimes grey."""
     values = rgb.astype(np.float32)
     gain = rng.uniform(0.75, 1.25) * rng.uniform(0.9, 1.1, size=3).astype(np.float32)

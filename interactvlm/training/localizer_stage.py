@@ -75,7 +75,11 @@ def train_view_encoder(work: Workspace) -> None:
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
-        log.add(step + 1, {"position": float(position.detach()), "part": float(words.detach())}, 1e-3 * factor)
+        log.add(
+            step + 1,
+            {"position": float(position.detach()), "part": float(words.detach())},
+            1e-3 * factor,
+        )
     localizer.image_encoder.requires_grad_(False)
     work.model.forget_views()
     with atomic_write(path) as temporary:
@@ -84,10 +88,14 @@ def train_view_encoder(work: Workspace) -> None:
 
 def _view_set(model: InteractVLM, resolution_px: int) -> ViewSet:
     topology = get_topology(model.config.topology)
-    return build_human_view_set(Mesh(topology.canonical_vertices.float(), topology.faces), resolution_px)
+    return build_human_view_set(
+        Mesh(topology.canonical_vertices.float(), topology.faces), resolution_px
+    )
 
 
-def _view_targets(model: InteractVLM, views: ViewSet) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+def _view_targets(
+    model: InteractVLM, views: ViewSet
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """Pixel values, and per patch: mean canonical position, commonest part, whether covered."""
     from PIL import Image
 
@@ -138,7 +146,9 @@ def collect_tokens(work: Workspace, count: int) -> TokenBank:
         step += 1
     bank = TokenBank(torch.cat(hidden), np.concatenate(contact), work.shards.num_vertices)
     with atomic_write(path) as temporary:
-        torch.save({"hidden": bank.hidden, "contact": torch.from_numpy(bank.contact_packed)}, temporary)
+        torch.save(
+            {"hidden": bank.hidden, "contact": torch.from_numpy(bank.contact_packed)}, temporary
+        )
     return bank
 
 
@@ -171,16 +181,29 @@ def train_localizer(work: Workspace, bank: TokenBank) -> None:
         rng = np.random.default_rng([config.seed, 77, step])
         index = rng.integers(len(bank.hidden), size=config.localizer_batch)
         with work.accelerator.autocast():
-            terms = localizer_terms(work, training_views, bank.hidden[index], bank.contact(index).float())
+            terms = localizer_terms(
+                work, training_views, bank.hidden[index], bank.contact(index).float()
+            )
         loss = torch.stack(list(terms.values())).sum()
         loss.backward()
         nn.utils.clip_grad_norm_(learned.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        log.add(step + 1, {k: float(v.detach()) for k, v in terms.items()}, config.localizer_rate * factor)
+        log.add(
+            step + 1,
+            {k: float(v.detach()) for k, v in terms.items()},
+            config.localizer_rate * factor,
+        )
         if (step + 1) % config.save_every == 0 or step + 1 == steps:
             with atomic_write(path) as temporary:
-                torch.save({"step": step + 1, "learned": learned.state_dict(), "optimizer": optimizer.state_dict()}, temporary)
+                torch.save(
+                    {
+                        "step": step + 1,
+                        "learned": learned.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                    },
+                    temporary,
+                )
     model.eval()
 
 

@@ -37,7 +37,9 @@ class TrainingLog:
             if new:
                 writer.writerow(["stage", "step", "seconds", "rate", "terms"])
             terms = " ".join(f"{name}={value:.5g}" for name, value in means.items())
-            writer.writerow([self.stage, step, f"{time.monotonic() - self._start:.1f}", f"{rate:.3g}", terms])
+            writer.writerow(
+                [self.stage, step, f"{time.monotonic() - self._start:.1f}", f"{rate:.3g}", terms]
+            )
         if self._board is not None:
             for name, value in means.items():
                 self._board.add_scalar(f"{self.stage}/{name}", value, step)

@@ -96,7 +96,9 @@ class Objective(nn.Module):
         image = model.language.projector(tokens)[batch.picture]
         output = model.language(batch.text.input_ids, image, batch.text.attention)
         labels = model.language.expand(batch.text.labels, batch.text.input_ids, -100)
-        words = functional.cross_entropy(output.logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100)
+        words = functional.cross_entropy(
+            output.logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100
+        )
         terms = {"words": self.losses.words * words}
         row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.human_id)
         token = model.token_projection(output.hidden[row, at])

@@ -44,7 +44,11 @@ def _picture_stages(rank: int, config: TrainConfig) -> None:
 
 
 def _finish(config: TrainConfig) -> Path:
-    from interactvlm.training.localizer_stage import collect_tokens, train_localizer, train_view_encoder
+    from interactvlm.training.localizer_stage import (
+        collect_tokens,
+        train_localizer,
+        train_view_encoder,
+    )
     from interactvlm.training.trainer import build_workspace, run_stage
 
     work = build_workspace(config)

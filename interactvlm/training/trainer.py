@@ -88,7 +88,11 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
     module, prepared = accelerator.prepare(work.objective, optimizer)
     speaking = stage == "language"
     batches = work.sampler.batches(
-        config.batch, start, with_queries=speaking, absent=config.absent, rank=accelerator.process_index
+        config.batch,
+        start,
+        with_queries=speaking,
+        absent=config.absent,
+        rank=accelerator.process_index,
     )
     log = TrainingLog(config.out, stage, config.log_every, active=accelerator.is_main_process)
     module.train()
@@ -100,7 +104,9 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
         language = None
         if speaking:
             rng = random.Random(f"{config.seed}/{accelerator.process_index}/{step}")
-            language = build_language_batch(work.model, batch, rng, config.queries, config.part_dropout)
+            language = build_language_batch(
+                work.model, batch, rng, config.queries, config.part_dropout
+            )
         with accelerator.autocast():
             terms = module(batch, language)
         loss = torch.stack(list(terms.values())).sum()
@@ -110,7 +116,9 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
         prepared.zero_grad(set_to_none=True)
         if accelerator.is_main_process:
             average.update(work.objective)
-            log.add(step + 1, {k: float(v.detach()) for k, v in terms.items()}, config.rate * factor)
+            log.add(
+                step + 1, {k: float(v.detach()) for k, v in terms.items()}, config.rate * factor
+            )
             if (step + 1) % config.save_every == 0 and step + 1 < steps:
                 _save(path, step + 1, steps, work.objective, prepared, average)
     if accelerator.is_main_process:
@@ -126,11 +134,28 @@ def _set_trainable(objective: Objective, stage: StageName) -> None:
         parameter.requires_grad_(False)
     vision = objective.model.language.vision
     if stage == "perception":
-        for name in ("stem", "fine", "middle", "coarse", "context", "to_middle", "to_fine", "merge_middle", "merge_fine", "keypoint_head", "class_head"):
+        for name in (
+            "stem",
+            "fine",
+            "middle",
+            "coarse",
+            "context",
+            "to_middle",
+            "to_fine",
+            "merge_middle",
+            "merge_fine",
+            "keypoint_head",
+            "class_head",
+        ):
             getattr(vision, name).requires_grad_(True)
         vision.place.requires_grad_(True)
         return
-    for module in (objective.model.language, objective.model.token_projection, objective.token_head, objective.direct):
+    for module in (
+        objective.model.language,
+        objective.model.token_projection,
+        objective.token_head,
+        objective.direct,
+    ):
         module.requires_grad_(True)
 
 
@@ -144,7 +169,9 @@ def _resume(path: Path, module: nn.Module, optimizer: Any, average: RunningAvera
     return int(stored["step"])
 
 
-def _save(path: Path, step: int, steps: int, module: nn.Module, optimizer: Any, average: RunningAverage) -> None:
+def _save(
+    path: Path, step: int, steps: int, module: nn.Module, optimizer: Any, average: RunningAverage
+) -> None:
     state = {
         "step": step, "steps": steps, "module": module.state_dict(),
         "optimizer": optimizer.state_dict(), "average": average.state_dict(),
@@ -167,7 +194,9 @@ def _restore_finished(module: nn.Module, path: Path, steps: int) -> bool:
 def _progress(steps: range, stage: str, total: int, active: bool) -> Any:
     from tqdm import tqdm
 
-    return tqdm(steps, desc=stage, total=total, initial=steps.start, disable=not active, mininterval=2.0)
+    return tqdm(
+        steps, desc=stage, total=total, initial=steps.start, disable=not active, mininterval=2.0
+    )
 
 
 Stage = Callable[[Workspace], None]

@@ -1,4 +1,4 @@
-"""The command line: quick help, one sentence per error, exit codes as promised, JSON that parses."""
+"""The command line: quick help, one sentence per error, the promised exit codes, valid JSON."""
 
 import errno
 import importlib
@@ -158,7 +158,7 @@ def test_cut_answer_is_a_partly_failed_job(photo, model, capsys):
         (["{photo}", "--device", "toaster"], "device must be"),
         (["{photo}", "--out", "{photo}"], "found a file"),
         (["{photo}", "--colour", "red"], "colour"),
-        ([], "photo"),
+        ([], "PATH"),
     ],
 )
 def test_every_fault_of_the_caller_is_one_sentence_and_exit_2(

@@ -1,0 +1,145 @@
+"""A minute model on a handful of scenes: every stage runs, resumes exactly, and saves what loads."""
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from human_recovery.parts import PART_NAMES
+from human_recovery.topology import get_topology
+from interactvlm.errors import InputError
+from interactvlm.model import InteractVLM
+from interactvlm.synthetic.config import SynthConfig
+from interactvlm.synthetic.dataset import generate
+from interactvlm.synthetic.objects import CATEGORIES
+from interactvlm.synthetic.shards import SceneShards
+from interactvlm.training.config import TrainConfig
+from interactvlm.training.data import KEYPOINT_MIRROR, SceneSampler, class_map, part_mirror_table
+from interactvlm.training.run import main
+from interactvlm.training.schedule import RunningAverage, rate_factor
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for split, count in (("train", 6), ("val", 3)):
+        generate(SynthConfig(out=folder, split=split, count=count))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(data):
+    return TrainConfig(
+        data=data, perception_steps=2, language_steps=4, view_steps=2, localizer_steps=2, batch=3,
+        queries=4, localizer_batch=2, log_every=1, save_every=2, device="cpu", precision="fp32",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(settings, tmp_path_factory):
+    config = replace(settings, out=tmp_path_factory.mktemp("run"))
+    return config, main(config)
+
+
+@pytest.mark.slow
+def test_all_stages_log_and_the_weights_load(trained):
+    config, folder = trained
+    with (config.out / "log.csv").open() as stream:
+        stages = {row["stage"] for row in csv.DictReader(stream)}
+    assert stages == {"perception", "language", "views", "localizer"}
+    model = InteractVLM.from_pretrained(folder)
+    thresholds = json.loads((folder / "calibration.json").read_text())
+    assert model.config.threshold == thresholds["model"]
+    assert json.loads((folder / "training.json").read_text())["config"]["seed"] == config.seed
+
+
+@pytest.mark.slow
+def test_a_run_killed_between_steps_ends_with_the_same_weights(
+    settings, trained, tmp_path, monkeypatch
+):
+    from interactvlm.training import trainer
+
+    config = replace(settings, out=tmp_path / "killed")
+    real, calls = trainer.build_language_batch, []
+
+    def dies_in_the_third_step(*arguments):
+        calls.append(None)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(trainer, "build_language_batch", dies_in_the_third_step)
+    with pytest.raises(KeyboardInterrupt):
+        main(config)
+    monkeypatch.setattr(trainer, "build_language_batch", real)
+    main(config)
+    first = torch.load(trained[0].out / "language.pt", weights_only=True)["module"]
+    second = torch.load(config.out / "language.pt", weights_only=True)["module"]
+    for key, value in first.items():
+        torch.testing.assert_close(value, second[key], rtol=0, atol=0, msg=key)
+
+
+@pytest.mark.slow
+def test_other_settings_do_not_continue_a_run(trained):
+    config, _ = trained
+    with pytest.raises(InputError, match="rate"):
+        main(replace(config, rate=0.5))
+
+
+def test_mirroring_swaps_sides_of_everything(data):
+    topology = get_topology("anny")
+    table = part_mirror_table()
+    left, right = (1 + PART_NAMES.index(f"{side} hand") for side in ("left", "right"))
+    assert table[left] == right and table[right] == left and table[0] == 0
+    assert [KEYPOINT_MIRROR[i] for i in KEYPOINT_MIRROR] == list(range(25))
+    sampler = SceneSampler(SceneShards(data / "train"), topology, CATEGORIES, 0)
+    batch = sampler.draw(np.random.default_rng(0), 8, with_queries=True, absent=1.0)
+    for query in batch.queries:
+        mirrored = topology.part_of_vertex[topology.symmetric_partner]
+        names = {PART_NAMES[i] for i in mirrored[query.contact].unique().tolist()}
+        assert query.touched == bool(names)
+        assert set(query.parts) <= {
+            PART_NAMES[i] for i in topology.part_of_vertex[query.contact].unique().tolist()
+        }
+
+
+def test_batches_depend_on_seed_and_step_only(data):
+    topology = get_topology("anny")
+    shards = SceneShards(data / "train")
+    one = SceneSampler(shards, topology, CATEGORIES, 1).batches(2, 0, with_queries=True)
+    next(one)
+    resumed = SceneSampler(shards, topology, CATEGORIES, 1).batches(2, 1, with_queries=True)
+    a, b = next(one), next(resumed)
+    torch.testing.assert_close(a.rgb, b.rgb)
+    assert [q.label for q in a.queries] == [q.label for q in b.queries]
+
+
+def test_objects_the_model_does_not_know_are_background():
+    instance = np.zeros((8, 8), np.uint8)
+    instance[:4] = 2
+    part = np.zeros((8, 8), np.uint8)
+    assert class_map(instance, part, ["dragon"], ("chair",)).max() == 0
+    assert class_map(instance, part, ["chair"], ("chair",)).max() == 16
+
+
+def test_rate_warms_up_and_falls():
+    rates = [rate_factor(step, 100, 10) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == pytest.approx(1.0)
+    assert rates[-1] < 0.05
+
+
+def test_running_average_of_constant_weights_is_the_weights():
+    module = torch.nn.Linear(2, 2)
+    average = RunningAverage(module, 0.99)
+    for _ in range(5):
+        average.update(module)
+    torch.testing.assert_close(average.state["weight"], module.weight.detach())
+
+
+def test_settings_are_checked():
+    with pytest.raises(InputError, match="part_dropout"):
+        TrainConfig(part_dropout=2.0)
