@@ -215,8 +215,8 @@ class InteractVLM(nn.Module):
         """Contact of the body with each label, in the order given; "" asks for any object.
 
         The photo is read once, all labels run as one batch. `box_xyxy_px` names the person. An
-        answer without a contact token gives an empty map with its words. `known_only=False` also asks
-        about labels the model was not trained on (it can spell them, no more).
+        answer without a contact token gives an empty map with its words. `known_only=False` also
+        asks about labels the model was not trained on (it can spell them, no more).
 
         Raises InputError for an unknown label or an unusable photo or box.
         """

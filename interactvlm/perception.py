@@ -59,7 +59,7 @@ def _down(inside: int, outside: int) -> nn.Sequential:
 
 
 class _Context(nn.Module):
-    """One pre-norm transformer block; plain matrix attention, the fastest backward pass on a CPU."""
+    """One pre-norm transformer block with plain matrix attention: fastest backward on a CPU."""
 
     def __init__(self, width: int, heads: int, mlp_width: int) -> None:
         super().__init__()
@@ -191,7 +191,8 @@ def soft_argmax(
     weight = logits.flatten(2).softmax(-1)
     rows, columns = logits.shape[-2:]
     y, x = torch.meshgrid(
-        torch.arange(rows, device=logits.device) + 0.5, torch.arange(columns, device=logits.device) + 0.5,
+        torch.arange(rows, device=logits.device) + 0.5,
+        torch.arange(columns, device=logits.device) + 0.5,
         indexing="ij",
     )  # fmt: skip
     place = torch.stack([x.flatten(), y.flatten()], dim=-1).to(weight.dtype)

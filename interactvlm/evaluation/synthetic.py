@@ -87,7 +87,8 @@ def evaluate(config: EvaluateConfig) -> Report:
     report["ceilings"] = {name: _mean_f1(group) for name, group in touched.items()}
     report["shuffled_images"] = config.shuffle_images
     report["provenance"] = {
-        "weights": str(config.weights or "mini"), "weights_sha256": _sha256(folder / "model.safetensors"),
+        "weights": str(config.weights or "mini"),
+        "weights_sha256": _sha256(folder / "model.safetensors"),
         "thresholds": thresholds, "data_version": DATA_VERSION, "data_seed": config.seed,
     }  # fmt: skip
     if config.json is not None:
@@ -141,13 +142,15 @@ def ask_all(
             said = {
                 "model": maps[i], "direct": answers[i], "lift": ceiling[i],
                 "label_mean": priors.label(record.label),
-                "interaction_oracle": priors.interaction(record.label, record.interaction, record.side),
+                "interaction_oracle": priors.interaction(
+                    record.label, record.interaction, record.side
+                ),
             }  # fmt: skip
             yield Question(index, record.label, truth[i], said)
 
 
 def predict_open(model: InteractVLM, image: Image.Image, labels: Sequence[str]) -> list[Tensor]:
-    """`predict_contact` that also asks about labels outside the model's list (unseen categories)."""
+    """`predict_contact` that also asks about labels outside the model's list."""
     maps = model.predict_contact(image, labels, known_only=False)
     return [m.vertex_probability for m in maps]
 
@@ -216,8 +219,8 @@ def _group(samples: Sequence[ContactSample], geodesic: bool) -> Report:
         torch.stack([s.predicted for s in samples]), torch.stack([s.target for s in samples])
     )
     report: Report = {
-        "count": len(samples), "f1": float(each.f1.mean()), "precision": float(each.precision.mean()),
-        "recall": float(each.recall.mean()),
+        "count": len(samples), "f1": float(each.f1.mean()),
+        "precision": float(each.precision.mean()), "recall": float(each.recall.mean()),
     }  # fmt: skip
     if geodesic:
         distance = distance_on_topology("anny")

@@ -210,7 +210,8 @@ def take_picture(
         "keypoints": np.nan_to_num(keypoints, nan=-1e4),
     }  # fmt: skip
     described = {
-        "intrinsics": camera.intrinsics.tolist(), "camera_from_world": camera.camera_from_world.tolist(),
+        "intrinsics": camera.intrinsics.tolist(),
+        "camera_from_world": camera.camera_from_world.tolist(),
         "background": style.background.kind if hasattr(style.background, "kind") else "",
     }  # fmt: skip
     return arrays, described
@@ -230,7 +231,8 @@ def _entry(scene: GeneratedScene, first_row: int, views: int, first_picture: int
     return {
         "seed": state.seed, "posture": scene.recipe.posture, "objects": objects,
         "pictures": list(range(first_picture, first_picture + views)), "cameras": [],
-        "phenotypes": state.phenotypes.tolist(), "translation_world": state.translation_world.tolist(),
+        "phenotypes": state.phenotypes.tolist(),
+        "translation_world": state.translation_world.tolist(),
         "bone_rotations": np.round(state.bone_rotations, 6).tolist(),
         "hand_curl": [state.left_curl, state.right_curl],
     }  # fmt: skip

@@ -22,16 +22,20 @@ STAND: Pose = {
     "elbow.R": 8.0,
 }
 SIT: Pose = STAND | {
-    "upperleg01.L": (-82.0, 0.0, -6.0), "upperleg01.R": (-82.0, 0.0, 6.0), "knee.L": 82.0, "knee.R": 82.0,
+    "upperleg01.L": (-82.0, 0.0, -6.0), "upperleg01.R": (-82.0, 0.0, 6.0),
+    "knee.L": 82.0, "knee.R": 82.0,
 }  # fmt: skip
 RIDE: Pose = {
     "root": (22.0, 0.0, 0.0), "neck01": (-12.0, 0.0, 0.0),
-    "upperarm01.L": (-50.0, 28.0, 0.0), "upperarm01.R": (-50.0, -28.0, 0.0), "elbow.L": 15.0, "elbow.R": 15.0,
-    "upperleg01.L": (-75.0, 0.0, 0.0), "upperleg01.R": (-50.0, 0.0, 0.0), "knee.L": 80.0, "knee.R": 40.0,
+    "upperarm01.L": (-50.0, 28.0, 0.0), "upperarm01.R": (-50.0, -28.0, 0.0),
+    "elbow.L": 15.0, "elbow.R": 15.0,
+    "upperleg01.L": (-75.0, 0.0, 0.0), "upperleg01.R": (-50.0, 0.0, 0.0),
+    "knee.L": 80.0, "knee.R": 40.0,
 }  # fmt: skip
 LIE: Pose = STAND | {"root": (-90.0, 0.0, 0.0), "elbow.L": -18.0, "elbow.R": -18.0}
 PUSH: Pose = STAND | {
-    "root": (10.0, 0.0, 0.0), "upperarm01.L": (-45.0, 30.0, 0.0), "upperarm01.R": (-45.0, -30.0, 0.0),
+    "root": (10.0, 0.0, 0.0),
+    "upperarm01.L": (-45.0, 30.0, 0.0), "upperarm01.R": (-45.0, -30.0, 0.0),
     "elbow.L": 35.0, "elbow.R": 35.0, "upperleg01.L": (-25.0, 0.0, 0.0), "knee.L": 15.0,
     "upperleg01.R": (12.0, 0.0, 0.0), "knee.R": 8.0,
 }  # fmt: skip
@@ -77,7 +81,8 @@ class Draft:
         return float(self.rng.uniform(low, high))
 
     def place(
-        self, instance: ObjectInstance, xyz: tuple[float, float, float], interaction: str, side: str,
+        self, instance: ObjectInstance, xyz: tuple[float, float, float],
+        interaction: str, side: str,
         *, yaw_deg: float = 0.0, free: bool = False,
     ) -> int:  # fmt: skip
         """Put an object into the world; returns its index."""

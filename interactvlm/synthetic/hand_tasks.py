@@ -29,7 +29,8 @@ def hold(draft: Draft, category: str, side: str) -> int:
     shoulder = draft.shoulder_height_m
     sign = sign_of(side)
     low = 0.42 if draft.posture in ("sit", "ride") else 0.5
-    point = (draft.hip[0] + sign * draft.uniform(0.08, 0.36), draft.hip[1] - draft.uniform(0.24, 0.46),
+    point = (draft.hip[0] + sign * draft.uniform(0.08, 0.36),
+             draft.hip[1] - draft.uniform(0.24, 0.46),
              shoulder - draft.uniform(0.0, low))  # fmt: skip
     if draft.posture == "lie":
         point = (
@@ -49,7 +50,8 @@ def carry(draft: Draft, category: str, side: str) -> int:
     instance = draft.new(category)
     index = _grip(draft, instance, instance.anchors[CARRIED[category]], side, "carry", along="down")
     sign = sign_of(side)
-    point = (draft.hip[0] + sign * draft.uniform(0.27, 0.36), draft.hip[1] + draft.uniform(-0.15, 0.05),
+    point = (draft.hip[0] + sign * draft.uniform(0.27, 0.36),
+             draft.hip[1] + draft.uniform(-0.15, 0.05),
              draft.hip[2] - draft.uniform(-0.02, 0.1))  # fmt: skip
     draft.touches.append(
         Touch(f"palm.{suffix(side)}", -1, point, (0.03, 0.05, 0.05), 1.0, tolerance_m=0.25)
@@ -66,7 +68,7 @@ def _grip(
     *,
     along: str,
 ) -> int:
-    """Fix an object to a hand. `up`: its z axis follows the thumb; `down`: it hangs below the fingers."""
+    """Fix an object to a hand: `up`, its z axis follows the thumb; `down`, it hangs."""
     outward = sign_of(side)
     spin = draft.uniform(-20, 20)
     if along == "up":

@@ -57,12 +57,14 @@ TYPE_ONE = _standing(
 TYPE = _standing(lambda draft, category: hand_tasks.use_on_table(draft, category), sided=False)
 
 MAIN: tuple[Main, ...] = (
-    (3.0, "chair", SIT), (1.2, "chair", STAND_ON), (1.6, "chair", _lean_both), (0.6, "chair", _lean_one),
+    (3.0, "chair", SIT), (1.2, "chair", STAND_ON), (1.6, "chair", _lean_both),
+    (0.6, "chair", _lean_one),
     (2.0, "stool", SIT), (1.2, "stool", STAND_ON), (0.8, "stool", postures.step_on),
     (1.6, "bench", SIT), (1.2, "bench", LIE), (1.0, "bench", STAND_ON),
     (1.4, "sofa", SIT), (1.4, "sofa", LIE), (1.0, "sofa", STAND_ON),
     (1.3, "bed", SIT), (1.6, "bed", LIE), (1.0, "bed", STAND_ON),
-    (1.6, "table", _lean_both), (1.0, "table", _lean_one), (1.0, "table", SIT), (0.9, "table", STAND_ON),
+    (1.6, "table", _lean_both), (1.0, "table", _lean_one), (1.0, "table", SIT),
+    (0.9, "table", STAND_ON),
     (1.0, "laptop", TYPE), (0.5, "laptop", HOLD_BOTH), (1.6, "laptop", TYPE_ONE),
     (1.6, "cup", HOLD), (1.2, "bottle", HOLD), (1.2, "bottle", postures.kick),
     (2.2, "backpack", WEAR), (1.8, "backpack", CARRY),
@@ -72,12 +74,14 @@ MAIN: tuple[Main, ...] = (
     (1.4, "bat", HOLD), (1.6, "bat", SWING),
     (2.2, "bicycle", RIDE), (1.0, "bicycle", PUSH), (1.6, "bicycle", PULL),
     (2.0, "skateboard", STAND_ON), (1.2, "skateboard", postures.step_on),
-    (2.0, "box", HOLD_BOTH), (1.4, "box", PUSH), (1.0, "box", SIT), (0.8, "box", STAND_ON), (0.9, "box", postures.kick),
+    (2.0, "box", HOLD_BOTH), (1.4, "box", PUSH), (1.0, "box", SIT), (0.8, "box", STAND_ON),
+    (0.9, "box", postures.kick),
     (1.2, "trolley", PUSH), (1.8, "trolley", PULL),
 )  # fmt: skip
 
 UNSEEN_MAIN: tuple[Main, ...] = (
-    (1.0, "scooter", STAND_ON), (1.0, "barrel", SIT), (1.0, "barrel", _lean_both), (1.0, "racket", HOLD),
+    (1.0, "scooter", STAND_ON), (1.0, "barrel", SIT), (1.0, "barrel", _lean_both),
+    (1.0, "racket", HOLD),
     (1.0, "racket", SWING), (1.0, "surfboard", STAND_ON), (1.0, "bucket", CARRY),
 )  # fmt: skip
 
@@ -132,10 +136,10 @@ def _add_second_tasks(draft: Draft) -> None:
         used.update({choice} if choice else set())
         return choice
 
-    if draft.posture == "sit" and len(draft.free_hands) == 2 and rng.random() < 0.08:
-        if fresh(("laptop",)) and "table" not in used:
-            used.add("table")
-            hand_tasks.use_on_table(draft, "laptop")
+    seated = draft.posture == "sit" and len(draft.free_hands) == 2
+    if seated and rng.random() < 0.08 and fresh(("laptop",)) and "table" not in used:
+        used.add("table")
+        hand_tasks.use_on_table(draft, "laptop")
     for side in sorted(draft.free_hands):
         chance = 0.3 if len(draft.free_hands) == 2 else 0.2
         if draft.posture not in _SECOND_TASK_POSTURES or rng.random() > chance:
@@ -146,15 +150,15 @@ def _add_second_tasks(draft: Draft) -> None:
                 hand_tasks.carry(draft, category, side)
         elif category := fresh(ONE_HAND):
             hand_tasks.hold(draft, category, side)
-    if len(draft.free_hands) == 2 and draft.posture in ("sit", "stand_on") and rng.random() < 0.1:
-        if category := fresh(("ball", "box")):
-            hand_tasks.hold_both(draft, category)
+    two_free = len(draft.free_hands) == 2 and draft.posture in ("sit", "stand_on")
+    if two_free and rng.random() < 0.1 and (category := fresh(("ball", "box"))):
+        hand_tasks.hold_both(draft, category)
     if draft.back_free and rng.random() < 0.07 and (category := fresh(("backpack",))):
         surroundings.wear(draft, category)
     floor = tuple(c for c in CATEGORIES if c not in ("umbrella", "bat", "cup", "bottle", "laptop"))
     small = ("ball", "box", "suitcase", "backpack", "stool", "chair", "bottle", "cup", "skateboard")
-    if draft.free_hands and draft.posture in ("stand", "push") and rng.random() < 0.2:
-        if category := fresh(small):
-            hand_tasks.reach(draft, category, str(rng.choice(sorted(draft.free_hands))))
+    may_reach = bool(draft.free_hands) and draft.posture in ("stand", "push")
+    if may_reach and rng.random() < 0.2 and (category := fresh(small)):
+        hand_tasks.reach(draft, category, str(rng.choice(sorted(draft.free_hands))))
     if rng.random() < 0.35 and (category := fresh(floor)):
         surroundings.bystander(draft, category)

@@ -65,8 +65,8 @@ class _Shard:
             raise AssetError(f"synthetic shard cannot be read ({error}): {str(folder)!r}") from None
         if self.manifest.get("version") != DATA_VERSION:
             raise AssetError(
-                f"synthetic shard is of version {self.manifest.get('version')!r}, this package makes "
-                f"{DATA_VERSION!r}; generate it again with `interactvlm synth`: {str(folder)!r}"
+                f"synthetic shard is of version {self.manifest.get('version')!r}, this package "
+                f"makes {DATA_VERSION!r}; generate it again with `interactvlm synth`: {str(folder)!r}"
             )
 
 

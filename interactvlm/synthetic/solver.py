@@ -173,7 +173,7 @@ class _Problem:
     def touch_terms(
         self, vertices: Tensor, world_from_object: Tensor, distance: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Per touch: distance of the patch's centre to its region, mean |distance| to the surface."""
+        """Per touch: distance of the patch's centre to its region; distances to the surface."""
         patch = vertices[self.touch_scene[:, None], self.touch_vertices]
         identity = torch.eye(4).expand(1, 4, 4)
         pose = torch.cat([world_from_object, identity])[self.touch_object]
@@ -297,7 +297,7 @@ def _judge(
                 worst_depth,
                 not reason,
                 reason,
-            )  # fmt: skip
+            )
         )
     return solutions
 

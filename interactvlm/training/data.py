@@ -60,7 +60,7 @@ class SceneSampler:
     def batches(
         self, count: int, start_step: int, *, with_queries: bool, absent: float = 0.0, rank: int = 0
     ) -> Iterator[PictureBatch]:
-        """Endless batches from `start_step` on; each step's content depends on seed, rank and step only."""
+        """Endless batches from `start_step` on; a step depends on seed, rank and step only."""
         step = start_step
         while True:
             rng = np.random.default_rng([self.seed, rank, step])

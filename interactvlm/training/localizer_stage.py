@@ -153,7 +153,7 @@ def collect_tokens(work: Workspace, count: int) -> TokenBank:
 
 
 def train_localizer(work: Workspace, bank: TokenBank) -> None:
-    """Token projection, FeatLift and human decoder on the bank; 2D losses on valid pixels and 3D loss."""
+    """Token projection, FeatLift and human decoder on the bank, by the paper's losses."""
     config, model = work.config, work.model
     model.train()
     for parameter in model.parameters():

@@ -1,4 +1,4 @@
-"""What each training stage minimises, as one module so that it can be wrapped for several devices."""
+"""What each training stage minimises, as one module that can be wrapped for several devices."""
 
 import math
 import random
@@ -19,7 +19,7 @@ Terms = dict[str, Tensor]
 
 
 class VertexHead(nn.Module):
-    """A vector to one logit per vertex; starts at the mean contact so that it learns differences."""
+    """A vector to one logit per vertex; starts at hardly any contact."""
 
     def __init__(self, width: int, num_vertices: int, rank: int = 192) -> None:
         super().__init__()
@@ -46,7 +46,15 @@ class DirectRegressor(nn.Module):
             [nn.MultiheadAttention(width, heads, batch_first=True) for _ in range(2)]
         )
         self.mlps = nn.ModuleList(
-            [nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)) for _ in range(2)]
+            [
+                nn.Sequential(
+                    nn.LayerNorm(width),
+                    nn.Linear(width, 2 * width),
+                    nn.GELU(),
+                    nn.Linear(2 * width, width),
+                )
+                for _ in range(2)
+            ]
         )  # fmt: skip
         self.head = VertexHead(width, num_vertices)
 

@@ -46,9 +46,7 @@ def test_mirroring_a_pose_twice_gives_it_back():
 def test_mirrored_angles_mirror_the_body():
     body = fast_body()
     joints = build_articulation(body.bone_names)
-    poses = torch.stack(
-        [joints.pack(KICK_RIGHT), joints.pack(mirror_pose(KICK_RIGHT))]
-    )
+    poses = torch.stack([joints.pack(KICK_RIGHT), joints.pack(mirror_pose(KICK_RIGHT))])
     with torch.no_grad():
         out = body(torch.full((2, 6), 0.5), joints.rotations(poses), torch.zeros(2, 3)).vertices
     mirrored = out[1][body.topology.symmetric_partner] * torch.tensor([-1.0, 1.0, 1.0])

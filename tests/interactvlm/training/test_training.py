@@ -1,4 +1,4 @@
-"""A minute model on a handful of scenes: every stage runs, resumes exactly, and saves what loads."""
+"""A minute model on a handful of scenes: stages run, resume exactly, and save what loads."""
 
 import csv
 import json
