@@ -4,7 +4,6 @@ Importing the package is instant; what a name needs is imported when the name is
 """
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,14 +27,7 @@ __all__ = [
     "ContactMap",
     "load_contact_npz",
     "save_contact_npz",
-    "assets_dir",
 ]
-
-
-def assets_dir() -> Path:
-    """Folder of the shipped files: inside the installed package, or beside it in a checkout."""
-    packaged = Path(__file__).parent / "assets"
-    return packaged if packaged.is_dir() else Path(__file__).parent.parent / "assets"
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,5 @@
 """Contact on generated scenes: the model's generated answers, baselines, ceilings and controls."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
-from interactvlm import assets_dir
+from interactvlm.assets_dir import default_weights, file_sha256
 from interactvlm.errors import AssetError
 from interactvlm.evaluation.config import EvaluateConfig
 from interactvlm.evaluation.priors import ContactPriors
@@ -64,7 +63,7 @@ class Question:
 
 def evaluate(config: EvaluateConfig) -> Report:
     """All numbers of one split. Progress bar on stderr."""
-    folder = config.weights or assets_dir() / "mini"
+    folder = config.weights or default_weights()
     shards = load_split(config)
     model = InteractVLM.from_pretrained(folder)
     calibration = Calibration.load(folder / "calibration.json")
@@ -88,7 +87,7 @@ def evaluate(config: EvaluateConfig) -> Report:
     report["shuffled_images"] = config.shuffle_images
     report["provenance"] = {
         "weights": str(config.weights or "mini"),
-        "weights_sha256": _sha256(folder / "model.safetensors"),
+        "weights_sha256": file_sha256(folder / "model.safetensors"),
         "thresholds": thresholds, "data_version": DATA_VERSION, "data_seed": config.seed,
     }  # fmt: skip
     if config.json is not None:
@@ -272,7 +271,3 @@ def format_report(report: Report) -> str:
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     ceilings = ", ".join(f"{k} {v:.3f}" for k, v in report["ceilings"].items())
     return "\n".join([*lines, f"ceilings: {ceilings}"])
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

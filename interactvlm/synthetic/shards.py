@@ -66,7 +66,8 @@ class _Shard:
         if self.manifest.get("version") != DATA_VERSION:
             raise AssetError(
                 f"synthetic shard is of version {self.manifest.get('version')!r}, this package "
-                f"makes {DATA_VERSION!r}; generate it again with `interactvlm synth`: {str(folder)!r}"
+                f"makes {DATA_VERSION!r}; generate it again with `interactvlm synth`: "
+                f"{str(folder)!r}"
             )
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from interactvlm import assets_dir
+from interactvlm.assets_dir import assets_dir
 from interactvlm.evaluation.config import EvaluateConfig
 from interactvlm.evaluation.priors import ContactPriors, measure_priors
 from interactvlm.evaluation.synthetic import Calibration, Question, calibrate, evaluate, scores
