@@ -7,7 +7,7 @@ compare ratios of one run, never milliseconds of two. CPU time (all threads toge
 beside wall time: it hardly moves when other programs take a core away, which slows Open3D's wall
 time more than ours.
 
-    python benchmarks/rasterizer.py [--repeats 15] [--threads 2]
+    python benchmarks/bench_rasterizer.py [--repeats 15] [--threads 2]
 
 Needs Open3D (`pip install "interactvlm[check]"`) and the Anny body model.
 """
