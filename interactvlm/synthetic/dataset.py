@@ -130,7 +130,7 @@ def _state(recipe: SceneRecipe, solution: Solution) -> SceneState:
             plan.interaction,
             plan.side,
             plan.interaction not in ("none", "beside"),
-        )  # pyright: ignore[reportArgumentType]
+        )
         for plan, pose in zip(recipe.objects, solution.world_from_object, strict=True)
     )
     return SceneState(

@@ -10,10 +10,11 @@ import numpy as np
 
 from interactvlm.synthetic.articulation import Pose, mirror_pose
 from interactvlm.synthetic.objects import Anchor, InstancePool, ObjectInstance, build_object
+from interactvlm.synthetic.scene import Side
 from interactvlm.synthetic.solver import ObjectPlan, SceneRecipe, Touch
 
 ANYWHERE = (9.0, 9.0, 9.0)
-SIDES = ("left", "right")
+SIDES: tuple[Side, Side] = ("left", "right")
 
 STAND: Pose = {
     "upperarm01.L": (0.0, 33.0, 0.0),
@@ -66,10 +67,10 @@ class Draft:
     objects: list[ObjectPlan] = field(default_factory=list)
     touches: list[Touch] = field(default_factory=list)
     standing: tuple[bool, bool] = (True, True)
-    curl: dict[str, float] = field(default_factory=lambda: {"left": 0.15, "right": 0.15})
-    free_hands: set[str] = field(default_factory=lambda: set(SIDES))
+    curl: dict[Side, float] = field(default_factory=lambda: {"left": 0.15, "right": 0.15})
+    free_hands: set[Side] = field(default_factory=lambda: set(SIDES))
     back_free: bool = True
-    resting: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    resting: dict[Side, tuple[float, float, float]] = field(default_factory=dict)
     """Where idle hands lie in this posture, by side, world."""
 
     def new(self, category: str) -> ObjectInstance:
@@ -82,7 +83,7 @@ class Draft:
 
     def place(
         self, instance: ObjectInstance, xyz: tuple[float, float, float],
-        interaction: str, side: str,
+        interaction: str, side: Side,
         *, yaw_deg: float = 0.0, free: bool = False,
     ) -> int:  # fmt: skip
         """Put an object into the world; returns its index."""
@@ -100,7 +101,7 @@ class Draft:
         tolerance_m: float = 0.03,
     ) -> None:
         """Ask a patch to meet an anchor's region."""
-        point, extent = (tuple(float(v) for v in a) for a in (anchor.center, anchor.extent))
+        point, extent = triple(anchor.center), triple(anchor.extent)
         self.touches.append(Touch(patch, index, point, extent, weight, tolerance_m=tolerance_m))
 
     @property
@@ -108,7 +109,7 @@ class Draft:
         """Approximate height of the shoulders in the drafted posture, world."""
         return self.hip[2] + self.shoulder_m
 
-    def use_hands(self, *sides: str) -> None:
+    def use_hands(self, *sides: Side) -> None:
         """Mark hands as busy."""
         self.free_hands -= set(sides)
 
@@ -177,3 +178,9 @@ def front_reach(instance: ObjectInstance) -> float:
 def footprint(instance: ObjectInstance) -> float:
     """Radius of the floor circle that holds an object, metres."""
     return float(np.abs(instance.bounds[:, :2]).max())
+
+
+def triple(values: np.ndarray) -> tuple[float, float, float]:
+    """Three numbers of an array, as recipes store points."""
+    x, y, z = (float(v) for v in values)
+    return (x, y, z)

@@ -14,14 +14,16 @@ from interactvlm.synthetic.draft import (
     sided,
     sign_of,
     suffix,
+    triple,
 )
 from interactvlm.synthetic.objects import Anchor, ObjectInstance
+from interactvlm.synthetic.scene import Side
 from interactvlm.synthetic.solver import ObjectPlan, Touch
 
 CARRIED = {"suitcase": "side_handle", "backpack": "top_handle", "bucket": "handle"}
 
 
-def hold(draft: Draft, category: str, side: str) -> int:
+def hold(draft: Draft, category: str, side: Side) -> int:
     """An upright thing gripped in one hand, thumb up."""
     instance = draft.new(category)
     anchor = instance.anchors["grip"]
@@ -45,7 +47,7 @@ def hold(draft: Draft, category: str, side: str) -> int:
     return index
 
 
-def carry(draft: Draft, category: str, side: str) -> int:
+def carry(draft: Draft, category: str, side: Side) -> int:
     """A thing hanging from its handle, arm down."""
     instance = draft.new(category)
     index = _grip(draft, instance, instance.anchors[CARRIED[category]], side, "carry", along="down")
@@ -63,7 +65,7 @@ def _grip(
     draft: Draft,
     instance: ObjectInstance,
     anchor: Anchor,
-    side: str,
+    side: Side,
     interaction: str,
     *,
     along: str,
@@ -113,8 +115,8 @@ def hold_both(draft: Draft, category: str) -> int:
 
 def swing_both(draft: Draft, category: str) -> int:
     """A long thing gripped with both hands, right above left or the other way round."""
-    side = str(draft.rng.choice(SIDES))
-    other = "left" if side == "right" else "right"
+    side = SIDES[int(draft.rng.integers(2))]
+    other: Side = "left" if side == "right" else "right"
     index = hold(draft, category, side)
     plan = draft.objects[index]
     grip = plan.instance.anchors["grip"]
@@ -124,7 +126,7 @@ def swing_both(draft: Draft, category: str) -> int:
     touch = Touch(
         f"palm.{suffix(other)}",
         index,
-        tuple(float(v) for v in point),
+        triple(point),
         (radius, radius, 0.02),
         1.5,
         tolerance_m=0.03,
@@ -186,7 +188,7 @@ def push(draft: Draft, category: str) -> int:
     return index
 
 
-def lean(draft: Draft, category: str, sides: tuple[str, ...]) -> int:
+def lean(draft: Draft, category: str, sides: tuple[Side, ...]) -> int:
     """Palms resting on top of a table, box or the back of a chair, standing before it."""
     instance = draft.new(category)
     draft.posture = "lean"
@@ -216,7 +218,7 @@ def lean(draft: Draft, category: str, sides: tuple[str, ...]) -> int:
     return index
 
 
-def pull(draft: Draft, category: str, side: str) -> int:
+def pull(draft: Draft, category: str, side: Side) -> int:
     """One hand on the handle of a thing rolling beside or behind."""
     instance = draft.new(category)
     name = next(
@@ -235,7 +237,7 @@ def pull(draft: Draft, category: str, side: str) -> int:
     return index
 
 
-def use_on_table(draft: Draft, category: str, sides: tuple[str, ...] = SIDES) -> None:
+def use_on_table(draft: Draft, category: str, sides: tuple[Side, ...] = SIDES) -> None:
     """A laptop on a table, one or both palms on its base."""
     laptop = draft.new(category)
     table = draft.new("table")
@@ -251,7 +253,7 @@ def use_on_table(draft: Draft, category: str, sides: tuple[str, ...] = SIDES) ->
     draft.place(table, where, "beside", "none")
     base = laptop.anchors["base_top"]
     spot = (draft.hip[0] + float(base.point[0]), depth - 0.18 + float(base.point[1]), float(top[2]))
-    side_name = "both" if len(sides) == 2 else sides[0]
+    side_name: Side = "both" if len(sides) == 2 else sides[0]
     index = draft.place(laptop, spot, "type", side_name, yaw_deg=180.0)
     for side in sides:
         point = (
@@ -267,7 +269,7 @@ def use_on_table(draft: Draft, category: str, sides: tuple[str, ...] = SIDES) ->
     draft.use_hands(*SIDES)
 
 
-def reach(draft: Draft, category: str, side: str) -> None:
+def reach(draft: Draft, category: str, side: Side) -> None:
     """A hand held near an untouched thing on the floor or table."""
     instance = draft.new(category)
     top, lift = float(instance.bounds[1, 2]), -float(instance.bounds[0, 2])

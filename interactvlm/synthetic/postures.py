@@ -16,7 +16,9 @@ from interactvlm.synthetic.draft import (
     sided,
     sign_of,
     suffix,
+    triple,
 )
+from interactvlm.synthetic.scene import Side
 from interactvlm.synthetic.solver import Touch
 
 
@@ -104,7 +106,7 @@ def stand_on(draft: Draft, category: str) -> None:
     )
     for side in SIDES:
         offset = pose[:3, :3].T @ np.array([sign_of(side) * apart, 0.02, 0.0])
-        point = tuple(float(v) for v in np.asarray(anchor.point) + offset)
+        point = triple(np.asarray(anchor.point) + offset)
         draft.touches.append(
             Touch(f"sole.{suffix(side)}", index, point, (0.02, 0.02, 0.02), 1.5, tolerance_m=0.025)
         )
@@ -181,7 +183,7 @@ def ride(draft: Draft, category: str) -> None:
     draft.use_hands(*SIDES)
 
 
-def kick(draft: Draft, category: str, side: str) -> None:
+def kick(draft: Draft, category: str, side: Side) -> None:
     """One foot strikes something on the floor in front."""
     instance = draft.new(category)
     draft.hip = (0.0, 0.0, draft.hip_height_m)
@@ -200,7 +202,7 @@ def kick(draft: Draft, category: str, side: str) -> None:
     draft.standing = (side != "left", side != "right")
 
 
-def step_on(draft: Draft, category: str, side: str) -> None:
+def step_on(draft: Draft, category: str, side: Side) -> None:
     """One foot on top of something in front, the other on the floor."""
     instance = draft.new(category)
     name = next(n for n in ("deck", "seat", "top") if n in instance.anchors)

@@ -12,32 +12,33 @@ import torch
 from interactvlm.synthetic import hand_tasks, postures, surroundings
 from interactvlm.synthetic.articulation import fast_body
 from interactvlm.synthetic.draft import SIDES, Draft
-from interactvlm.synthetic.objects import CATEGORIES
+from interactvlm.synthetic.objects import CATEGORIES, InstancePool
+from interactvlm.synthetic.scene import Side
 from interactvlm.synthetic.solver import SceneRecipe
 
 Split = Literal["train", "val", "test", "test_unseen"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test", "test_unseen")
 
-Main = tuple[float, str, Callable[[Draft, str, str], object]]
+Main = tuple[float, str, Callable[[Draft, str, Side], object]]
 
 
-def _plain(act: Callable[[Draft, str], object]) -> Callable[[Draft, str, str], object]:
+def _plain(act: Callable[[Draft, str], object]) -> Callable[[Draft, str, Side], object]:
     return lambda draft, category, side: act(draft, category)
 
 
-def _standing(act: Callable[..., object], *, sided: bool) -> Callable[[Draft, str, str], object]:
-    def run(draft: Draft, category: str, side: str) -> object:
+def _standing(act: Callable[..., object], *, sided: bool) -> Callable[[Draft, str, Side], object]:
+    def run(draft: Draft, category: str, side: Side) -> object:
         postures.stand(draft)
         return act(draft, category, side) if sided else act(draft, category)
 
     return run
 
 
-def _lean_one(draft: Draft, category: str, side: str) -> object:
+def _lean_one(draft: Draft, category: str, side: Side) -> object:
     return hand_tasks.lean(draft, category, (side,))
 
 
-def _lean_both(draft: Draft, category: str, side: str) -> object:
+def _lean_both(draft: Draft, category: str, side: Side) -> object:
     return hand_tasks.lean(draft, category, SIDES)
 
 
@@ -97,14 +98,14 @@ def draw_recipe(split: Split, seed: int) -> SceneRecipe:
     table = UNSEEN_MAIN if unseen else MAIN
     weights = np.array([row[0] for row in table])
     _, category, act = table[rng.choice(len(table), p=weights / weights.sum())]
-    side = str(rng.choice(SIDES))
+    side = SIDES[int(rng.integers(2))]
     draft = _new_draft(rng, "test" if split.startswith("test") else "train")
     act(draft, category, side)
     _add_second_tasks(draft)
     return draft.recipe(seed)
 
 
-def _new_draft(rng: np.random.Generator, pool: str) -> Draft:
+def _new_draft(rng: np.random.Generator, pool: InstancePool) -> Draft:
     phenotypes = rng.uniform(0.05, 0.95, size=6).astype(np.float32)
     phenotypes[1] = rng.uniform(0.55, 0.9)  # adults: below 0.5 Anny's age axis means children
     phenotypes[3] = np.clip(phenotypes[4] + rng.normal(0, 0.25), 0.1, 0.9)  # weight follows height
@@ -159,6 +160,10 @@ def _add_second_tasks(draft: Draft) -> None:
     small = ("ball", "box", "suitcase", "backpack", "stool", "chair", "bottle", "cup", "skateboard")
     may_reach = bool(draft.free_hands) and draft.posture in ("stand", "push")
     if may_reach and rng.random() < 0.2 and (category := fresh(small)):
-        hand_tasks.reach(draft, category, str(rng.choice(sorted(draft.free_hands))))
+        hand_tasks.reach(draft, category, _any_of(sorted(draft.free_hands), rng))
     if rng.random() < 0.35 and (category := fresh(floor)):
         surroundings.bystander(draft, category)
+
+
+def _any_of(sides: list[Side], rng: np.random.Generator) -> Side:
+    return sides[int(rng.integers(len(sides)))]

@@ -25,6 +25,7 @@ from interactvlm.synthetic.articulation import (
     torso_frame,
 )
 from interactvlm.synthetic.objects import ObjectInstance, pack_objects
+from interactvlm.synthetic.scene import Side
 
 FRAMES = ("world", "hand.L", "hand.R", "torso")
 _PATCH_WIDTH = 24
@@ -55,7 +56,7 @@ class ObjectPlan:
     """One of FRAMES: what the object moves with."""
     frame_from_object: Float[np.ndarray, "4 4"]
     interaction: str
-    side: str
+    side: Side
     free: bool = False
     """Whether the solver may shift it (3 axes) and turn it about the vertical."""
     upright: float = 0.0

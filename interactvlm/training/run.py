@@ -21,9 +21,9 @@ def main(config: TrainConfig) -> Path:
     config.out.mkdir(parents=True, exist_ok=True)
     _remember(config)
     if config.processes > 1:
-        import torch.multiprocessing as processes
+        from torch.multiprocessing.spawn import spawn
 
-        processes.spawn(_picture_stages, args=(config,), nprocs=config.processes)
+        spawn(_picture_stages, args=(config,), nprocs=config.processes)
     return _finish(config)
 
 

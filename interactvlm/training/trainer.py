@@ -70,7 +70,7 @@ def build_workspace(config: TrainConfig) -> Workspace:
     shards = SceneShards(config.data / "train")
     topology = get_topology(model.config.topology)
     objective = Objective(model, topology.num_vertices, config.losses)
-    objective.to(memory_format=torch.channels_last)
+    objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     sampler = SceneSampler(shards, topology, model.config.labels, config.seed)
     return Workspace(config, accelerator, model, objective, shards, sampler)
 
