@@ -72,14 +72,14 @@ def _grip(
 ) -> int:
     """Fix an object to a hand: `up`, its z axis follows the thumb; `down`, it hangs."""
     outward = sign_of(side)
-    spin = draft.uniform(-20, 20)
+    spin = draft.uniform(-20.0, 20.0)
     if along == "up":
         axes = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], dtype=np.float32)
-        spin = draft.uniform(-180, 180)
+        spin = draft.uniform(-180.0, 180.0)
     else:
         axes = np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]], dtype=np.float32)
     local = np.eye(4, dtype=np.float32)
-    local[:3, :3] = axes @ floor_pose((0, 0, 0), spin if along == "up" else 0.0)[:3, :3]
+    local[:3, :3] = axes @ floor_pose((0.0, 0.0, 0.0), spin if along == "up" else 0.0)[:3, :3]
     radius = max(float(anchor.radius_m), 0.008)
     centre = anchor.center.astype(np.float32)
     local[:3, 3] = np.array([0.012, 0.0, outward * (radius + 0.002)]) - local[:3, :3] @ centre
@@ -279,7 +279,7 @@ def reach(draft: Draft, category: str, side: Side) -> None:
         draft.hip[1] - draft.uniform(0.5, 0.7) - front_reach(instance),
         lift,
     )
-    draft.place(instance, where, "none", "none", yaw_deg=draft.uniform(-30, 30))
+    draft.place(instance, where, "none", "none", yaw_deg=draft.uniform(-30.0, 30.0))
     height = max(top + lift + draft.uniform(0.12, 0.25), draft.hip[2] - 0.1)
     point = (where[0], draft.hip[1] - 0.4, height)
     draft.touches.append(

@@ -26,7 +26,7 @@ def stand(draft: Draft) -> None:
     """Upright with both feet on the floor, sometimes in mid-step."""
     draft.hip = (0.0, 0.0, draft.hip_height_m)
     if draft.rng.random() < 0.35:
-        stride = draft.uniform(8, 22)
+        stride = draft.uniform(8.0, 22.0)
         draft.pose |= {
             "upperleg01.L": (-stride, 0.0, 0.0),
             "upperleg01.R": (stride * 0.7, 0.0, 0.0),
@@ -70,7 +70,7 @@ def sit(draft: Draft, category: str) -> None:
     tall = height > 0.15 + draft.hip_height_m * 0.5
     draft.standing = (not tall, not tall)
     draft.back_free = category in ("stool", "bed", "table", "box", "suitcase", "barrel", "ball")
-    apart = draft.uniform(0, 14)
+    apart = draft.uniform(0.0, 14.0)
     draft.pose |= {"upperleg01.L": (-82.0, 0.0, apart), "upperleg01.R": (-82.0, 0.0, -apart)}
     draft.resting = {
         side: (draft.hip[0] + sign_of(side) * 0.13, draft.hip[1] - 0.36, draft.hip[2] + 0.1)
@@ -80,8 +80,8 @@ def sit(draft: Draft, category: str) -> None:
 
 def _seat_yaw(draft: Draft, category: str) -> float:
     if category in ("stool", "barrel", "ball"):
-        return draft.uniform(-180, 180)
-    return draft.uniform(-12, 12)
+        return draft.uniform(-180.0, 180.0)
+    return draft.uniform(-12.0, 12.0)
 
 
 def stand_on(draft: Draft, category: str) -> None:
@@ -136,7 +136,7 @@ def lie(draft: Draft, category: str) -> None:
     top = float(anchor.point[2])
     draft.posture = "lie"
     draft.pose = dict(LIE)
-    bend = draft.uniform(0, 35)
+    bend = draft.uniform(0.0, 35.0)
     if draft.rng.random() < 0.4:
         draft.pose |= {"upperleg01.R": (-bend, 0.0, 0.0), "knee.R": 1.6 * bend}
     draft.hip = (float(centre[0]), float(centre[1]) - 0.02, top + 0.11)

@@ -21,7 +21,7 @@ def bystander(draft: Draft, category: str) -> None:
     instance = draft.new(category)
     size = footprint(instance)
     for _ in range(8):
-        angle = np.radians(draft.uniform(-180, 180))
+        angle = np.radians(draft.uniform(-180.0, 180.0))
         radius = size + draft.uniform(0.45, 0.9)
         x, y = draft.hip[0] + radius * np.sin(angle), draft.hip[1] - radius * np.cos(angle)
         if all(
@@ -36,6 +36,6 @@ def bystander(draft: Draft, category: str) -> None:
                 (float(x), float(y), lift),
                 "none",
                 "none",
-                yaw_deg=draft.uniform(-180, 180),
+                yaw_deg=draft.uniform(-180.0, 180.0),
             )
             return
