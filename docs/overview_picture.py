@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from interactvlm.assets_dir import default_weights
 from interactvlm.model import InteractVLM
 from interactvlm.synthetic.dataset import generate_scenes, take_picture
-from interactvlm.synthetic.preview import draw_contact
+from interactvlm.synthetic.preview import best_view, draw_contact
 
 SIZE_PX = 192
 COUNT = 6
@@ -39,29 +39,19 @@ def main() -> None:
 
 
 def _tile(photo: Image.Image, labels: list[str], truth: np.ndarray, model: InteractVLM):
-    half = SIZE_PX // 2
-    canvas = Image.new("RGB", (SIZE_PX + 4 * half + 18, SIZE_PX + 36), "white")
-    canvas.paste(photo, (0, 0))
+    canvas = Image.new("RGB", (3 * SIZE_PX + 8, 2 * (SIZE_PX + 18)), "white")
+    canvas.paste(photo.resize((SIZE_PX, SIZE_PX)), (0, SIZE_PX // 2))
     draw = ImageDraw.Draw(canvas)
-    for i, found in enumerate(model.predict_contact(photo, labels)):
-        left = SIZE_PX + 6 + i * (2 * half + 6)
-        for column, contact in enumerate((torch.from_numpy(truth[i]), found.mask())):
-            azimuth_deg = _best_side(torch.from_numpy(truth[i]))
-            body = Image.fromarray(draw_contact(contact, azimuth_deg))
-            canvas.paste(body, (left + column * half, 0))
-        draw.text((left + 4, SIZE_PX + 2), f"{labels[i]}: truth | found", fill=(20, 20, 20))
-        draw.text((left + 4, SIZE_PX + 16), found.answer[:34], fill=(110, 110, 110))
+    for row, found in enumerate(model.predict_contact(photo, labels)):
+        top = row * (SIZE_PX + 18)
+        view = best_view(torch.from_numpy(truth[row]))
+        for column, contact in enumerate((torch.from_numpy(truth[row]), found.mask())):
+            body = Image.fromarray(draw_contact(contact, view))
+            canvas.paste(body, ((column + 1) * SIZE_PX, top))
+        draw.text(
+            (SIZE_PX + 6, top + SIZE_PX + 2), f"{labels[row]}: true | found", fill=(20, 20, 20)
+        )
     return np.asarray(canvas)
-
-
-def _best_side(contact: torch.Tensor) -> float:
-    """From the front, or from behind when most of the contact is at the back."""
-    from human_recovery.topology import get_topology
-    from renders.mesh import vertex_normals
-
-    topology = get_topology("anny")
-    normals = vertex_normals(topology.canonical_vertices.float(), topology.faces)
-    return 200.0 if normals[contact][:, 2].mean() < 0 else 20.0
 
 
 if __name__ == "__main__":

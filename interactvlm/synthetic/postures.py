@@ -171,14 +171,11 @@ def ride(draft: Draft, category: str) -> None:
     draft.pose = dict(RIDE)
     draft.hip = (float(saddle[0]), float(saddle[1]) + 0.02, float(saddle[2]) + 0.12)
     draft.touch("seat", index, instance.anchors["saddle"], weight=1.2, tolerance_m=0.05)
-    for side, name in (("L", "left"), ("R", "right")):
-        draft.touch(
-            f"palm.{side}", index, instance.anchors[f"grip_{name}"], weight=1.2, tolerance_m=0.035
-        )
-        draft.touch(
-            f"sole.{side}", index, instance.anchors[f"pedal_{name}"], weight=0.8, tolerance_m=0.06
-        )
-        draft.curl[name] = 0.75
+    for side in SIDES:
+        grip, pedal = (instance.anchors[f"{name}_{side}"] for name in ("grip", "pedal"))
+        draft.touch(f"palm.{suffix(side)}", index, grip, weight=1.2, tolerance_m=0.035)
+        draft.touch(f"sole.{suffix(side)}", index, pedal, weight=0.8, tolerance_m=0.06)
+        draft.curl[side] = 0.75
     draft.standing = (False, False)
     draft.use_hands(*SIDES)
 
