@@ -31,7 +31,7 @@ import torch
 from renders.camera import Camera
 from renders.canonical import HUMAN_VIEWS, OBJECT_VIEWS
 from renders.mesh import Mesh
-from renders.rasterizer import Fragments, rasterize, visible_pixels
+from renders.rasterizer import Fragments, rasterize, rasterize_views
 
 RESOLUTION_PX = 1024
 
@@ -173,12 +173,12 @@ def compare(name: str, mesh: Mesh, cameras: list[Camera], repeats: int, bars: di
     caster = Open3DCaster(mesh, cameras, torch.get_num_threads())
     jobs: dict[str, Callable[[], object]] = {
         "open3d": caster.cast,
-        "all faces": lambda: [rasterize(mesh, c) for c in cameras],
-        "culled": lambda: [rasterize(mesh, c, cull_backfaces=True) for c in cameras],
-        "all faces, pixel list": lambda: [visible_pixels(mesh, c) for c in cameras],
+        "all faces": lambda: rasterize_views(mesh, cameras),
+        "culled": lambda: rasterize_views(mesh, cameras, cull_backfaces=True),
+        "all faces, one view after the other": lambda: [rasterize(mesh, c) for c in cameras],
     }
     times = interleaved(jobs, repeats)
-    dense = [rasterize(mesh, camera) for camera in cameras]
+    dense = rasterize_views(mesh, cameras)
     coverage = [f"{100 * f.covered.float().mean():.1f}" for f in dense]
     print(f"{name}: {mesh!r}, 4 x {RESOLUTION_PX}^2, coverage {', '.join(coverage)} %")
     held = report(times, bars)

@@ -15,7 +15,7 @@ from renders.canonical import (
 from renders.errors import AssetError, InputError, InteractVLMError, ResourceError
 from renders.lifting import PixelSurfaceMap
 from renders.mesh import Mesh, PointCloud
-from renders.rasterizer import Fragments, interpolate, rasterize, visible_pixels
+from renders.rasterizer import Fragments, interpolate, rasterize, rasterize_views, visible_pixels
 from renders.unseen import fill_unseen
 
 __all__ = [
@@ -38,5 +38,6 @@ __all__ = [
     "fill_unseen",
     "interpolate",
     "rasterize",
+    "rasterize_views",
     "visible_pixels",
 ]

@@ -7,8 +7,10 @@ light. The gradient with respect to vertices is not defined here (a pixel's face
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -89,6 +91,41 @@ def rasterize(
     """
     pixels = visible_pixels(mesh, camera, cull_backfaces=cull_backfaces, near_m=near_m)
     return pixels.to_fragments()
+
+
+def rasterize_views(
+    mesh: Mesh,
+    cameras: Sequence[Camera],
+    *,
+    cull_backfaces: bool = False,
+    near_m: float = NEAR_M,
+) -> list[Fragments]:
+    """`rasterize` for several cameras, side by side on as many threads as torch may use.
+
+    The operations of one view are too small to gain from two threads; two views are not. Same
+    result as one after the other; the caller's thread count is left as it was.
+
+    Raises:
+        InputError: as `rasterize`.
+    """
+
+    def draw(camera: Camera) -> Fragments:
+        return rasterize(mesh, camera, cull_backfaces=cull_backfaces, near_m=near_m)
+
+    threads = torch.get_num_threads()
+    if threads < 2 or len(cameras) < 2 or mesh.vertices.device.type != "cpu":
+        return [draw(camera) for camera in cameras]
+    try:
+        return list(_view_threads(threads).map(draw, cameras))
+    finally:
+        # A new worker's own setting is also torch's default for threads to come: put it back.
+        torch.set_num_threads(threads)
+
+
+@cache
+def _view_threads(count: int) -> ThreadPoolExecutor:
+    """Workers that run torch on one thread each, kept because their buffers are."""
+    return ThreadPoolExecutor(count, "views", initializer=torch.set_num_threads, initargs=(1,))
 
 
 def visible_pixels(
