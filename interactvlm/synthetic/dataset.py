@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -236,8 +236,3 @@ def _entry(scene: GeneratedScene, first_row: int, views: int, first_picture: int
         "bone_rotations": np.round(state.bone_rotations, 6).tolist(),
         "hand_curl": [state.left_curl, state.right_curl],
     }  # fmt: skip
-
-
-def describe(config: SynthConfig) -> dict[str, Any]:
-    """Plain values of a config, for manifests."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in asdict(config).items()}

@@ -5,7 +5,7 @@ free object until anchors meet, feet stand, and nothing pokes through. Scenes th
 there are dropped, not kept half-right.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import roma
@@ -77,7 +77,6 @@ class SceneRecipe:
     phenotypes: Float[np.ndarray, "6"]
     curl: tuple[float, float] = (0.15, 0.15)
     seed: int = 0
-    extras: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,7 @@ learns on them directly: on small budgets this is the cheap half of training.
 """
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -236,9 +234,3 @@ def low_res_targets(
     target = functional.avg_pool2d(masks * valid, pool) / share.clamp(min=1e-6)
     ignored = (share == 0).expand_as(target)
     return target, ignored
-
-
-def paths_of(folder: Path) -> Iterator[Path]:
-    """Checkpoints of a run, in stage order."""
-    for name in ("perception", "language", "views", "tokens", "localizer"):
-        yield folder / f"{name}.pt"

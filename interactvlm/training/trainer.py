@@ -5,7 +5,6 @@ checkpoint file per stage: a run that was killed continues as if it had not been
 """
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +16,6 @@ from torch import nn
 from human_recovery.topology import get_topology
 from interactvlm.config import preset
 from interactvlm.model import InteractVLM
-from interactvlm.perception import NUM_PARTS
 from interactvlm.synthetic.objects import CATEGORIES
 from interactvlm.synthetic.shards import SceneShards
 from interactvlm.templates import corpus
@@ -197,8 +195,3 @@ def _progress(steps: range, stage: str, total: int, active: bool) -> Any:
     return tqdm(
         steps, desc=stage, total=total, initial=steps.start, disable=not active, mininterval=2.0
     )
-
-
-Stage = Callable[[Workspace], None]
-
-assert NUM_PARTS == 15
