@@ -131,6 +131,9 @@ class LocalizerConfig:
     prompt_mode: Literal["all_views", "own_view"] = "all_views"
     """`all_views`: every view is decoded with all lifted vectors together, as in all released
     weights. `own_view`: each view with its own vector only."""
+    patches: Literal["all", "covered"] = "all"
+    """Patches of a view the decoder attends to: `all`, as in all released weights, or only those
+    that see the surface, about a sixth of them on a body."""
     feat_lift: Literal["none", "simple", "view_index", "featlift"] = "featlift"
     """`none`: the vector repeated. `simple`: camera code added (the paper's ablation calls it
     concatenation). `view_index`: gate without final sigmoid. `featlift`: sigmoid gate."""
@@ -265,7 +268,7 @@ def preset(name: Literal["mini", "lisa-7b", "lisa-13b"] | str) -> InteractVLMCon
 def _mini() -> InteractVLMConfig:
     return InteractVLMConfig(
         vision=VisionConfig(
-            kind="perception", image_size_px=192, patch_px=16, width=160, depth=2, heads=4,
+            kind="perception", image_size_px=128, patch_px=16, width=160, depth=2, heads=4,
             mlp_width=320, options={"objects": 18, "fine": 48, "middle": 96},
         ),
         language=LanguageConfig(
@@ -275,7 +278,7 @@ def _mini() -> InteractVLMConfig:
         localizer=LocalizerConfig(
             image_size_px=512, patch_px=16, width=96, depth=2, heads=4, window=0, global_blocks=(),
             dim=128, decoder_heads=4, decoder_mlp_width=256, attention_downsample=2,
-            decoders="separate", prompt_mode="own_view",
+            decoders="separate", prompt_mode="own_view", patches="covered",
         ),
         tokens=TokenConfig(strip_around=("<HCON>", "<OCON>")),
         view_resolution_px=512,

@@ -143,14 +143,23 @@ class LanguageModel(nn.Module):
         attention: Bool[Tensor, "batch tokens"] | None = None,
     ) -> LanguageOutput:
         """All positions at once, for training; rows are padded on the right."""
+        hidden = self.states(input_ids, image_tokens, attention)
+        return LanguageOutput(hidden=hidden, logits=self.llama.lm_head(hidden))
+
+    def states(
+        self,
+        input_ids: Int[Tensor, "batch tokens"],
+        image_tokens: Float[Tensor, "batch patches hidden"] | None = None,
+        attention: Bool[Tensor, "batch tokens"] | None = None,
+    ) -> Float[Tensor, "batch expanded hidden"]:
+        """`forward` without the vocabulary: a loss on few positions needs few rows of logits."""
         embeddings = self.embed(input_ids, image_tokens)
         if attention is not None and image_tokens is not None:
             attention = self.expand(attention, input_ids, True)
         mask = None if attention is None else attention.long()
-        hidden = self.llama.model(
+        return self.llama.model(
             inputs_embeds=embeddings, attention_mask=mask, use_cache=False
         ).last_hidden_state
-        return LanguageOutput(hidden=hidden, logits=self.llama.lm_head(hidden))
 
     def emitting(
         self, input_ids: Int[Tensor, "batch tokens"], token_id: int

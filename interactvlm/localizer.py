@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from transformers.models.sam.modeling_sam import SamMaskDecoder, SamVisionEncode
 
 from interactvlm.config import LocalizerConfig
 from interactvlm.errors import InputError
+from interactvlm.mask_decoding import decode_masks
 from interactvlm.preprocessing import sam_pixels
 from renders.cache import content_key, load_or_build
 
@@ -97,47 +98,45 @@ class MVLocalizer(nn.Module):
         """To be called after the encoder's weights changed."""
         self._encoder_hash = None
 
-    def decode_human(
-        self,
-        prompts: Float[Tensor, "batch tokens dim"],
-        view_embeddings: Float[Tensor, "views dim grid grid"],
-    ) -> Float[Tensor, "batch views low low"]:
-        """Logits of contact on the views of the canonical body."""
-        return self.decode(prompts, view_embeddings, "human")
-
-    def decode_object(
-        self,
-        prompts: Float[Tensor, "batch tokens dim"],
-        view_embeddings: Float[Tensor, "views dim grid grid"],
-    ) -> Float[Tensor, "batch views low low"]:
-        """Logits of contact on the views of one object."""
-        return self.decode(prompts, view_embeddings, "object")
-
     def decode(
         self,
         prompts: Float[Tensor, "batch tokens dim"],
         view_embeddings: Float[Tensor, "views dim grid grid"],
         target: DecoderTarget = "general",
+        patches: Int[Tensor, "views patches"] | None = None,
     ) -> Float[Tensor, "batch views low low"]:
         """Logits at four times the grid, every prompt on every view.
 
-        Many prompts share one decoder call as far as memory allows. Plain twin: `_decode_plain`.
+        `patches` (see `covered_patches`) limits the work to some patches of each view; the others
+        get `BACKGROUND_LOGIT`. Many prompts share one decoder call as far as memory allows. Plain
+        twin: `_decode_plain`.
         """
-        return self.decode_with_quality(prompts, view_embeddings, target)[0]
+        return self.decode_with_quality(prompts, view_embeddings, target, patches)[0]
 
     def decode_with_quality(
         self,
         prompts: Float[Tensor, "batch tokens dim"],
         view_embeddings: Float[Tensor, "views dim grid grid"],
         target: DecoderTarget = "general",
+        patches: Int[Tensor, "views patches"] | None = None,
     ) -> tuple[Float[Tensor, "batch views low low"], Float[Tensor, "batch views"]]:
         """Logits and SAM's own estimate of their overlap with the truth."""
         self._check_prompts(prompts, view_embeddings)
         views, low = len(view_embeddings), self.config.low_res_px
         if not len(prompts):
             return prompts.new_zeros(0, views, low, low), prompts.new_zeros(0, views)
-        chunk = len(prompts) if torch.is_grad_enabled() else self._prompts_per_call(views)
-        pairs = [self._decode_chunk(p, view_embeddings, target) for p in prompts.split(chunk)]
+        chunk = len(prompts)
+        if not torch.is_grad_enabled():
+            used = self.config.grid**2 if patches is None else patches.shape[1]
+            chunk = self._prompts_per_call(views * used)
+        image = view_embeddings + self.no_mask_embed.weight[0, None, :, None, None]
+        pairs = [
+            decode_masks(
+                self._decoder_for(target), self._by_view(p, views), image, self.dense_position(),
+                patches,
+            )
+            for p in prompts.split(chunk)
+        ]  # fmt: skip
         logits, quality = zip(*pairs, strict=True)
         return torch.cat(logits), torch.cat(quality)
 
@@ -149,26 +148,13 @@ class MVLocalizer(nn.Module):
         phase = 2 * torch.pi * ((2 * torch.stack([x, y], -1) - 1).to(gaussian.dtype) @ gaussian)
         return torch.cat([phase.sin(), phase.cos()], -1).permute(2, 0, 1)[None]
 
-    def _decode_chunk(
-        self,
-        prompts: Float[Tensor, "batch tokens dim"],
-        view_embeddings: Float[Tensor, "views dim grid grid"],
-        target: DecoderTarget,
-    ) -> tuple[Float[Tensor, "batch views low low"], Float[Tensor, "batch views"]]:
-        views = len(view_embeddings)
+    def _by_view(
+        self, prompts: Float[Tensor, "batch tokens dim"], views: int
+    ) -> Float[Tensor, "views batch own dim"]:
+        """The vectors each view is shown: its own, or all."""
         if self.config.prompt_mode == "own_view":
-            sparse = prompts.transpose(0, 1)[:, :, None]
-        else:
-            sparse = prompts[None].expand(views, -1, -1, -1)
-        dense = self.no_mask_embed.weight[0, None, :, None, None]
-        masks, quality = self._decoder_for(target)(
-            image_embeddings=view_embeddings,
-            image_positional_embeddings=self.dense_position().expand(views, -1, -1, -1),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense.expand_as(view_embeddings),
-            multimask_output=False,
-        )
-        return masks[:, :, 0].transpose(0, 1), quality[:, :, 0].transpose(0, 1)
+            return prompts.transpose(0, 1)[:, :, None]
+        return prompts[None].expand(views, -1, -1, -1)
 
     def _decode_plain(
         self,
@@ -176,28 +162,32 @@ class MVLocalizer(nn.Module):
         view_embeddings: Float[Tensor, "views dim grid grid"],
         target: DecoderTarget,
     ) -> Float[Tensor, "batch views low low"]:
-        """One prompt and one view at a time."""
-        rows = []
-        for prompt in prompts:
-            own = self.config.prompt_mode == "own_view"
-            tokens = prompt[:, None] if own else prompt[None].expand(len(view_embeddings), -1, -1)
-            maps = [
-                self._decode_chunk(t[None], v[None], target)[0][0, 0]
-                for t, v in zip(tokens, view_embeddings, strict=True)
-            ]
-            rows.append(torch.stack(maps))
-        return torch.stack(rows)
+        """One prompt and one view at a time through transformers' own forward pass."""
+        dense = self.no_mask_embed.weight[0, None, :, None, None]
+        shown = self._by_view(prompts, len(view_embeddings))
+        maps = [
+            self._decoder_for(target)(
+                image_embeddings=view_embeddings[view, None],
+                image_positional_embeddings=self.dense_position(),
+                sparse_prompt_embeddings=shown[view, query, None, None],
+                dense_prompt_embeddings=dense.expand_as(view_embeddings[:1]),
+                multimask_output=False,
+            )[0][0, 0, 0]
+            for query in range(len(prompts))
+            for view in range(len(view_embeddings))
+        ]
+        return torch.stack(maps).unflatten(0, (len(prompts), len(view_embeddings)))
 
     def _decoder_for(self, target: DecoderTarget) -> nn.Module:
         if self.config.decoders == "shared" or target == "general":
             return self.mask_decoder
         return self.human_mask_decoder if target == "human" else self.object_mask_decoder
 
-    def _prompts_per_call(self, views: int) -> int:
-        # Keys of the two-way blocks (about 6 live copies) and the upscaled features (about 2 more
-        # copies of 16 * dim / 4 values per patch) dominate; 4 bytes each.
-        bytes_per_mask = self.config.grid**2 * self.config.dim * 4 * 14
-        return max(1, int(DECODER_BYTES // (bytes_per_mask * views)))
+    def _prompts_per_call(self, patches: int) -> int:
+        # Keys of the two-way blocks (about 4 live copies) and the upscaled features (about 6 of
+        # their size) dominate; 4 bytes each.
+        bytes_per_prompt = patches * self.config.dim * 4 * 10
+        return max(1, int(DECODER_BYTES // bytes_per_prompt))
 
     def _check_prompts(self, prompts: Tensor, view_embeddings: Tensor) -> None:
         dim, grid = self.config.dim, self.config.grid
@@ -211,6 +201,21 @@ class MVLocalizer(nn.Module):
                 f"own_view prompts need one vector per view, got {prompts.shape[1]} vectors "
                 f"for {len(view_embeddings)} views"
             )
+
+
+def covered_patches(
+    valid: Bool[Tensor, "views height width"], grid: int
+) -> Int[Tensor, "views patches"]:
+    """Flat indices of the patches that see a surface or lie within one mask pixel of it.
+
+    As many for every view as the fullest one needs; emptier views add patches without surface.
+    """
+    side = valid.shape[-1] // grid
+    reach = max(1, side // 4)
+    near = F.max_pool2d(valid.float()[:, None], 2 * reach + 1, stride=1, padding=reach)
+    touched = F.max_pool2d(near, side).flatten(1)
+    count = max(1, int(touched.sum(1).max()))
+    return touched.topk(count, dim=1).indices.sort(dim=1).values
 
 
 def upscale_masks(

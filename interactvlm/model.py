@@ -21,7 +21,7 @@ from interactvlm.errors import AssetError, InputError
 from interactvlm.feat_lift import AttentionSplitter, FeatLift
 from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
 from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
-from interactvlm.localizer import MVLocalizer, upscale_masks
+from interactvlm.localizer import MVLocalizer, covered_patches, upscale_masks
 from interactvlm.preprocessing import require_photo
 from interactvlm.projection import TokenProjection
 from interactvlm.results import ContactMap
@@ -50,6 +50,8 @@ class SurfaceViews:
     """Pixels to vertices at the lifting resolution."""
     view_set: ViewSet
     """The views at the lifting resolution; fills unseen vertices."""
+    patches: Int[Tensor, "views patches"] | None = None
+    """Patches of each view that are decoded; None means all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +196,7 @@ class InteractVLM(nn.Module):
         row, at = self.language.emitting(input_ids, self._token_id(target))
         hidden = words.hidden[row, at]
         prompts = self.prompt_vectors(hidden, views.cameras, target)
-        mask_logits = self.localizer.decode(prompts, views.embeddings, target)
+        mask_logits = self.localizer.decode(prompts, views.embeddings, target, views.patches)
         return TrainingOutput(
             logits=words.logits,
             query_sample=row,
@@ -304,7 +306,7 @@ class InteractVLM(nn.Module):
             chunk = touched[start : start + LIFTS_PER_CALL]
             hidden = torch.stack([answers[i].states[token] for i in chunk])
             prompts = self.prompt_vectors(hidden, views.cameras, target)
-            logits = self.localizer.decode(prompts, views.embeddings, target)
+            logits = self.localizer.decode(prompts, views.embeddings, target, views.patches)
             lifted = views.view_set.fill_unseen(self.lift(logits, views, target).cpu().float())
             vertex[chunk] = lifted
             low_res |= dict(zip(chunk, logits.float().sigmoid().cpu(), strict=True))
@@ -327,9 +329,14 @@ class InteractVLM(nn.Module):
         seen_set = build(mesh, self.config.view_resolution_px)
         same = self.config.lift_resolution_px == self.config.view_resolution_px
         lift_set = seen_set if same else build(mesh, self.config.lift_resolution_px)
+        local = self.config.localizer
+        patches = None
+        if local.patches == "covered":
+            patches = covered_patches(seen_set.valid, local.grid).to(self.device)
         return SurfaceViews(
             embeddings=self.localizer.encode_views_cached(seen_set.images, seen_set.key),
             cameras=seen_set.camera_vectors.to(self.device),
             surface_map=lift_set.surface_map.to(self.device),
             view_set=lift_set,
+            patches=patches,
         )

@@ -1,9 +1,14 @@
 """The miniature model's photo tower: sees people, parts and objects first, then speaks in tokens.
 
-A small convolutional network predicts keypoint heat maps and one segmentation of body parts and
-known objects; its tokens say what is where (a coarse grid), what surrounds every keypoint, and how
-near each known object is to every keypoint. Trained from scratch with those auxiliary targets: on
-small budgets perception, not the contact head, is what limits the answer.
+A small convolutional network predicts keypoint heat maps, one segmentation of body parts and known
+objects, the canonical place of every body pixel, and which way the person faces; its tokens say
+what is where (a coarse grid), what surrounds every keypoint, and how near each known object is to
+every keypoint. Trained from scratch with those auxiliary targets: on small budgets perception, not
+the contact head, is what limits the answer.
+
+Left and right are the hard part. A limb's side is the product of two bits, its side in the picture
+and whether the person faces the camera, and products are slow to learn. So the tower predicts the
+facing sign from everything it sees and multiplies features by it (`_Facing`).
 """
 
 import math
@@ -23,8 +28,8 @@ NUM_KEYPOINTS = 25
 NUM_PARTS = 15
 FINE_STRIDE = 4
 """Photo pixels per cell of the heat maps and of the segmentation."""
-_PROXIMITY_CELLS = (1.5, 3.0, 6.0)
-_GRID_TOKENS = 6
+_PROXIMITY_CELLS = (1.0, 2.0, 4.0)
+_GRID_TOKENS = 4
 _MEAN, _STD = 0.45, 0.25
 
 
@@ -36,6 +41,10 @@ class Perception:
     keypoint_logits: Float[Tensor, "batch keypoints rows columns"]
     class_logits: Float[Tensor, "batch classes rows columns"]
     """Background, 15 body parts, then the known objects in the order of the config's labels."""
+    surface: Float[Tensor, "batch 3 rows columns"]
+    """Canonical place of the body point seen, metres; means nothing off the body."""
+    facing: Float[Tensor, "batch"]
+    """1 where the picture shows the person's front, -1 the back, 0 a profile; see `facing_sign`."""
 
 
 class _Residual(nn.Module):
@@ -79,6 +88,20 @@ class _Context(nn.Module):
         return x + self.mlp(self.norm_mlp(x))
 
 
+class _Facing(nn.Module):
+    """One number per picture, front or back, by which features may change sign."""
+
+    def __init__(self, width: int, looks: int = 4) -> None:
+        super().__init__()
+        self.look, self.head = nn.Linear(width, looks), nn.Linear(looks * width, 1)
+        self.swapped = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Float[Tensor, "batch"]]:
+        weight = self.look(x).softmax(1).transpose(1, 2)
+        facing = torch.tanh(self.head((weight @ x).flatten(1)))
+        return x + facing[..., None] * self.swapped(x), facing[:, 0].float()
+
+
 class PerceptionTower(nn.Module):
     """Photo tower with auxiliary keypoint and segmentation heads.
 
@@ -109,11 +132,14 @@ class PerceptionTower(nn.Module):
         self.context = nn.Sequential(
             *(_Context(coarse, config.heads, config.mlp_width) for _ in range(config.depth))
         )
+        self.facing = _Facing(coarse)
+        self.after_facing = _Context(coarse, config.heads, config.mlp_width)
         self.to_middle = nn.Conv2d(coarse, middle, 1)
         self.to_fine = nn.Conv2d(middle, fine, 1)
         self.merge_middle, self.merge_fine = _Residual(middle), _Residual(fine)
         self.keypoint_head = nn.Conv2d(fine, NUM_KEYPOINTS, 1)
         self.class_head = nn.Conv2d(fine, self.num_classes, 1)
+        self.surface_head = nn.Conv2d(fine, 3, 1)
         self.grid_token = nn.Linear(coarse, coarse)
         around = len(_PROXIMITY_CELLS) * self.num_classes
         self.joint_token = _token_mlp(around + 5 * fine + 3, coarse)
@@ -145,14 +171,16 @@ class PerceptionTower(nn.Module):
         coarse = self.coarse(middle)
         batch, width, rows, columns = coarse.shape
         flat = coarse.flatten(2).transpose(1, 2) + self.place
-        coarse = self.context(flat).transpose(1, 2).view(batch, width, rows, columns)
+        flat, facing = self.facing(self.context(flat))
+        coarse = self.after_facing(flat).transpose(1, 2).view(batch, width, rows, columns)
         up = functional.interpolate(self.to_middle(coarse), scale_factor=2.0, mode="nearest")
         middle = self.merge_middle(middle + up)
         up = functional.interpolate(self.to_fine(middle), scale_factor=2.0, mode="nearest")
         fine = self.merge_fine(fine + up)
         keypoints, classes = self.keypoint_head(fine).float(), self.class_head(fine).float()
+        surface = self.surface_head(fine).float()
         tokens = self._tokens(fine, middle, coarse, keypoints.detach(), classes.detach())
-        return Perception(tokens, keypoints, classes)
+        return Perception(tokens, keypoints, classes, surface, facing)
 
     def _tokens(
         self, fine: Tensor, middle: Tensor, coarse: Tensor, keypoints: Tensor, classes: Tensor
@@ -197,6 +225,20 @@ def soft_argmax(
     )  # fmt: skip
     place = torch.stack([x.flatten(), y.flatten()], dim=-1).to(weight.dtype)
     return weight @ place, weight.amax(-1)
+
+
+def facing_sign(keypoints: Float[Tensor, "batch keypoints 3"]) -> Float[Tensor, "batch"]:
+    """How the torso is turned, from 2D keypoints (x right, y down): 1 front, -1 back, 0 profile.
+
+    The signed width of shoulders and hips across the spine, in units of 0.4 spine lengths and
+    clipped; a roll of the camera or a lying person changes nothing.
+    """
+    shoulders, hips = keypoints[:, 5:7, :2], keypoints[:, 11:13, :2]
+    spine = shoulders.mean(1) - hips.mean(1)
+    length = spine.norm(dim=-1).clamp(min=1.0)
+    across = ((shoulders[:, 0] - shoulders[:, 1]) + (hips[:, 0] - hips[:, 1])) / 2
+    turned = (spine[:, 0] * across[:, 1] - spine[:, 1] * across[:, 0]) / length.square()
+    return (turned / 0.4).clamp(-1, 1)
 
 
 def _windows(

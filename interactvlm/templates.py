@@ -30,20 +30,21 @@ OBJECT_QUESTIONS = (
     "Mask the contact on the {label}.",
 )
 
+# The token follows a whole sentence: an answer still reads well once the token is taken out.
 HUMAN_PARTS_ANSWERS = (
-    "Contact with the {parts} at {token}.",
-    "In contact: {parts}, shown at {token}.",
-    "Body parts: {parts}, contact {token}.",
+    "In contact: {parts}. {token}",
+    "Body parts in contact: {parts}. {token}",
+    "Touching with: {parts}. {token}",
 )
 HUMAN_SIMPLE_ANSWERS = (
-    "The contact is {token}.",
-    "The body is touched at {token}.",
-    "Here: {token}.",
+    "The body is touched here. {token}",
+    "Contact is marked. {token}",
+    "Touched here. {token}",
 )
 OBJECT_ANSWERS = (
-    "It is touched at {token}.",
-    "The person touches it at {token}.",
-    "Here: {token}.",
+    "The object is touched here. {token}",
+    "The person touches this area. {token}",
+    "Touched here. {token}",
 )
 NO_CONTACT_ANSWERS = (
     "Nothing touches the {label}.",
@@ -126,13 +127,16 @@ def sample(
 
 
 def corpus(labels: Sequence[str], part_names: Sequence[str]) -> list[str]:
-    """Every template with every label and all part names: what a small tokenizer is trained on."""
+    """Every template with every label and all part names: what a small tokenizer is trained on.
+
+    With the blank in front with which they follow the words before them in a conversation.
+    """
     words = {"token": "", "parts": ", ".join(part_names)}
     groups = (
         HUMAN_PARTS_QUESTIONS, HUMAN_SIMPLE_QUESTIONS, OBJECT_QUESTIONS, HUMAN_PARTS_ANSWERS,
         HUMAN_SIMPLE_ANSWERS, OBJECT_ANSWERS, NO_CONTACT_ANSWERS,
     )  # fmt: skip
-    templates = [template for group in groups for template in group]
+    templates = [f" {template}" for group in groups for template in group]
     return [fill(template, label, **words) for label in ("", *labels) for template in templates]
 
 

@@ -147,6 +147,9 @@ def skateboard(sketch: Sketch, dice: Dice) -> None:
     sketch.surface("deck", (0, 0, top), UP, (half_x - 0.02, half_y - 0.01, 0))
     bottom = (0, 0, z - thick)
     sketch.surface("bottom", bottom, (0, 0, -1), (half_x - 0.03, half_y - 0.1, 0))
+    for side, name in ((1.0, "side_left"), (-1.0, "side_right")):
+        edge = (side * half_x, 0.0, z)
+        sketch.surface(name, edge, (side, 0.0, 0.0), (0.0, half_y / 2, 0.0))
 
 
 def scooter(sketch: Sketch, dice: Dice) -> None:

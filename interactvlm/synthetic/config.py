@@ -6,7 +6,7 @@ from typing import Literal
 
 from interactvlm.errors import InputError
 
-DATA_VERSION = "scenes-1"
+DATA_VERSION = "scenes-2"
 """Part of every manifest: bump it when the same seed would give other scenes."""
 
 
@@ -24,7 +24,7 @@ class SynthConfig:
     """Seed of the whole split: same seed, same scenes."""
     views: int = 1
     """Pictures per scene, each with its own camera, clothes, light and background."""
-    size_px: int = 192
+    size_px: int = 128
     """Side of the square pictures."""
     workers: int = 1
     """Processes; more than one only helps with as many idle cores."""

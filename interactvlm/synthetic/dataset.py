@@ -164,7 +164,7 @@ def _render_all(
     scenes: list[GeneratedScene], config: SynthConfig
 ) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     pictures: dict[str, list[np.ndarray]] = {
-        k: [] for k in ("rgb", "instance", "part", "depth", "keypoints")
+        k: [] for k in ("rgb", "instance", "part", "vertex", "depth", "keypoints")
     }
     rows: list[np.ndarray] = []
     entries = []
@@ -206,7 +206,9 @@ def take_picture(
     keypoints = np.concatenate([rendered.keypoints_px, extra]).astype(np.float32)
     arrays = {
         "rgb": rendered.rgb, "instance": rendered.instance_index.astype(np.uint8),
-        "part": rendered.part_index.astype(np.uint8), "depth": rendered.depth_m.astype(np.float16),
+        "part": rendered.part_index.astype(np.uint8),
+        "vertex": rendered.vertex_index.astype(np.uint16),  # -1 becomes NO_VERTEX
+        "depth": rendered.depth_m.astype(np.float16),
         "keypoints": np.nan_to_num(keypoints, nan=-1e4),
     }  # fmt: skip
     described = {

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int, Int8, Shaped, UInt8
+from jaxtyping import Bool, Float32, Int, Int8, Int32, Shaped, UInt8
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -129,6 +129,8 @@ class RenderedScene:
     """0 background, 1 the person, 2.. the objects in the scene's order."""
     part_index: Int8[np.ndarray, "height width"]
     """0 where not the person, else 1 + index into `PART_NAMES`."""
+    vertex_index: Int32[np.ndarray, "height width"]
+    """Nearest body vertex of the seen triangle; -1 where not the person."""
     depth_m: Float32[np.ndarray, "height width"]
     """Camera z of person and objects; 0 where instance 0."""
     keypoints_px: Float32[np.ndarray, "23 3"]
@@ -159,9 +161,13 @@ def render_scene(posed: PosedScene, camera: Camera, style: Style) -> RenderedSce
     instance = instance_of_face[known_face].astype(np.int8)
     part_of_face = np.append(_part_of_body_face(), np.int8(0))
     part = part_of_face[np.where(instance == PERSON, face, -1)]
+    corner = pixels.image(pixels.weight.argmax(axis=1), large, empty=0)
+    corner = corner[scale // 2 :: scale, scale // 2 :: scale]
+    vertex = posed.faces[np.where(instance == PERSON, face, 0), corner]
+    vertex = np.where(instance == PERSON, vertex, -1).astype(np.int32)
     depth_m = np.where(instance > 0, depth, np.float32(0))
     keypoints = _visible_keypoints(posed, camera, part, depth)
-    return RenderedScene(_develop(linear, style), instance, part, depth_m, keypoints)
+    return RenderedScene(_develop(linear, style), instance, part, vertex, depth_m, keypoints)
 
 
 @dataclass(frozen=True)

@@ -67,17 +67,18 @@ MAIN: tuple[Main, ...] = (
     (1.6, "table", _lean_both), (1.0, "table", _lean_one), (1.0, "table", SIT),
     (0.9, "table", STAND_ON),
     (1.0, "laptop", TYPE), (0.5, "laptop", HOLD_BOTH), (1.6, "laptop", TYPE_ONE),
-    (1.6, "cup", HOLD), (1.2, "bottle", HOLD), (1.2, "bottle", postures.kick),
+    (1.2, "cup", HOLD), (0.9, "bottle", HOLD), (1.4, "bottle", postures.kick),
     (2.2, "backpack", WEAR), (1.8, "backpack", CARRY),
     (1.6, "suitcase", PULL), (1.4, "suitcase", CARRY), (0.9, "suitcase", SIT),
-    (1.6, "umbrella", HOLD), (0.9, "umbrella", SWING),
+    (1.2, "umbrella", HOLD), (0.6, "umbrella", SWING),
     (1.2, "ball", HOLD_BOTH), (2.4, "ball", postures.kick), (1.4, "ball", postures.step_on),
-    (1.4, "bat", HOLD), (1.6, "bat", SWING),
+    (1.0, "bat", HOLD), (1.0, "bat", SWING),
     (2.2, "bicycle", RIDE), (1.0, "bicycle", PUSH), (1.6, "bicycle", PULL),
-    (2.0, "skateboard", STAND_ON), (1.2, "skateboard", postures.step_on),
+    (1.0, "skateboard", STAND_ON), (1.6, "skateboard", postures.step_on),
+    (1.8, "skateboard", HOLD_BOTH),
     (2.0, "box", HOLD_BOTH), (1.4, "box", PUSH), (1.0, "box", SIT), (0.8, "box", STAND_ON),
     (0.9, "box", postures.kick),
-    (1.2, "trolley", PUSH), (1.8, "trolley", PULL),
+    (0.8, "trolley", PUSH), (1.2, "trolley", PULL), (1.0, "trolley", postures.kick),
 )  # fmt: skip
 
 UNSEEN_MAIN: tuple[Main, ...] = (
@@ -142,7 +143,7 @@ def _add_second_tasks(draft: Draft) -> None:
         used.add("table")
         hand_tasks.use_on_table(draft, "laptop")
     for side in sorted(draft.free_hands):
-        chance = 0.3 if len(draft.free_hands) == 2 else 0.2
+        chance = 0.2 if len(draft.free_hands) == 2 else 0.12
         if draft.posture not in _SECOND_TASK_POSTURES or rng.random() > chance:
             continue
         upright = draft.posture in ("stand", "stand_on")
@@ -159,9 +160,9 @@ def _add_second_tasks(draft: Draft) -> None:
     floor = tuple(c for c in CATEGORIES if c not in ("umbrella", "bat", "cup", "bottle", "laptop"))
     small = ("ball", "box", "suitcase", "backpack", "stool", "chair", "bottle", "cup", "skateboard")
     may_reach = bool(draft.free_hands) and draft.posture in ("stand", "push")
-    if may_reach and rng.random() < 0.2 and (category := fresh(small)):
+    if may_reach and rng.random() < 0.3 and (category := fresh(small)):
         hand_tasks.reach(draft, category, _any_of(sorted(draft.free_hands), rng))
-    if rng.random() < 0.35 and (category := fresh(floor)):
+    if rng.random() < 0.5 and (category := fresh(floor)):
         surroundings.bystander(draft, category)
 
 

@@ -1,8 +1,8 @@
 """The synthetic data set on disk: folders of plain arrays, memory-mapped when read.
 
 `SPLIT/shard-00000/`: `rgb.npy` uint8 (pictures, size, size, 3); `instance.npy` uint8 (0 background,
-1 person, 2.. objects); `part.npy` uint8 (0 none, 1..15 body parts); `depth.npy` float16 metres (0
-background); `keypoints.npy` float32 (pictures, 25, 3) x, y in pixels and visibility; `contact.npy`
+1 person, 2.. objects); `part.npy` uint8 (0 none, 1..15 body parts); `vertex.npy` uint16 (nearest
+body vertex, 65535 none); `depth.npy` float16 metres (0 background); `keypoints.npy` float32 (pictures, 25, 3) x, y in pixels and visibility; `contact.npy`
 uint8, one bit per vertex, a row per (scene, object); `manifest.json` with everything else.
 """
 
@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt8, UInt16
 
 from interactvlm.errors import AssetError
 from interactvlm.synthetic.config import DATA_VERSION
 
-ARRAYS = ("rgb", "instance", "part", "depth", "keypoints", "contact")
+ARRAYS = ("rgb", "instance", "part", "vertex", "depth", "keypoints", "contact")
+NO_VERTEX = 65535
+"""Where a picture does not show the person."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Picture:
     rgb: UInt8[np.ndarray, "size size 3"]
     instance: UInt8[np.ndarray, "size size"]
     part: UInt8[np.ndarray, "size size"]
+    vertex: UInt16[np.ndarray, "size size"]
     keypoints_px: Float[np.ndarray, "keypoints 3"]
 
 
@@ -120,6 +123,7 @@ class SceneShards:
             np.array(arrays["rgb"][at]),
             np.array(arrays["instance"][at]),
             np.array(arrays["part"][at]),
+            np.array(arrays["vertex"][at]),
             np.array(arrays["keypoints"][at]),
         )
 

@@ -9,10 +9,10 @@ from jaxtyping import Float32
 
 from renders.camera import Camera
 
-FRONTAL_SHARE = 0.65
+FRONTAL_SHARE = 0.75
 """Share of cameras within `FRONTAL_DEG` of the person's facing direction."""
 FRONTAL_DEG = 70.0
-CROPPED_SHARE = 0.08
+CROPPED_SHARE = 0.05
 """Share of pictures taken too close, so that part of the person is cut off."""
 _LOWEST_EYE_M = 0.12
 _EYE_ROOM_M = 0.35
@@ -84,7 +84,7 @@ def _any_camera(
     # More pictures from eye height than from above.
     elevation = float(np.radians(-5 + 40 * rng.beta(1.2, 1.8)))
     roll = float(np.radians(np.clip(rng.normal(0, 2), -5, 5)))
-    margin = float(rng.uniform(0.04, 0.3))
+    margin = float(rng.uniform(0.03, 0.18))
     offset = rng.uniform(-1, 1, size=2)
     cropped = rng.random() < CROPPED_SHARE
     closeness = float(rng.uniform(0.55, 0.85))

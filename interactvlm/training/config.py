@@ -19,10 +19,16 @@ class LossWeights:
     """Dice on the valid pixels of the views."""
     vertex: float = 3.0
     """3D focal loss and sparsity on the lifted vertices."""
+    vertex_dice: float = 1.0
+    """Dice on the lifted vertices: what F1 measures."""
     keypoints: float = 1.0
     """Heat maps of the photo tower."""
     classes: float = 1.0
     """Part and object segmentation of the photo tower."""
+    surface: float = 1.0
+    """Canonical place of the body pixels, as the photo tower sees them."""
+    facing: float = 0.5
+    """Front or back, as the photo tower sees it."""
     direct: float = 1.0
     """Per-vertex head on the contact token; prepares the token before the decoder learns."""
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
+from PIL import Image
 from torch import Tensor
 
 from human_recovery.parts import parts_in_contact
 from human_recovery.topology import BodyTopology
 from interactvlm.perception import FINE_STRIDE, NUM_KEYPOINTS, NUM_PARTS
-from interactvlm.synthetic.shards import SceneShards
+from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneShards
 
 KEYPOINT_MIRROR: tuple[int, ...] = (0, *(i + 1 if i % 2 else i - 1 for i in range(1, 23)), 24, 23)
 """Partner of each keypoint: after the nose they come in left/right pairs."""
@@ -44,6 +45,10 @@ class PictureBatch:
     classes: Int[Tensor, "batch rows columns"]
     keypoints: Float[Tensor, "batch keypoints 3"]
     """x, y in cells of the heat map, visibility."""
+    surface: Float[Tensor, "batch 3 rows columns"]
+    """Canonical place of the body point seen, metres."""
+    on_body: Bool[Tensor, "batch rows columns"]
+    """Where a body point is seen."""
     queries: tuple[Query, ...]
 
 
@@ -56,6 +61,8 @@ class SceneSampler:
         self.shards, self.topology, self.labels, self.seed = shards, topology, labels, seed
         self.partner = topology.symmetric_partner
         self.part_mirror = part_mirror_table()
+        place = topology.canonical_vertices.float()
+        self.place = torch.cat([place, torch.zeros(1, 3)])  # the last row: no body point
 
     def batches(
         self, count: int, start_step: int, *, with_queries: bool, absent: float = 0.0, rank: int = 0
@@ -70,35 +77,50 @@ class SceneSampler:
     def draw(
         self, rng: np.random.Generator, count: int, *, with_queries: bool, absent: float = 0.0
     ) -> PictureBatch:
-        """One random batch with mirroring and colour jitter."""
-        rgb, classes, keypoints, queries = [], [], [], []
+        """One random batch with mirroring, small turns and shifts, and colour jitter."""
+        rgb, classes, keypoints, vertices, queries = [], [], [], [], []
         for position in range(count):
             scene = self.shards.scenes[rng.integers(len(self.shards.scenes))]
             picture = self.shards.picture(scene, int(rng.integers(len(scene.pictures))))
             mirrored = bool(rng.random() < 0.5)
             names = [o.label for o in scene.objects]
+            picture = warp(picture, rng)
             target = class_map(picture.instance, picture.part, names, self.labels)
+            vertex = at_fine_cells(picture.vertex)
             points = picture.keypoints_px.copy()
             points[:, :2] /= FINE_STRIDE
             image = jitter(picture.rgb, rng)
             if mirrored:
                 image, target = image[:, ::-1], self.part_mirror[target[:, ::-1]]
+                vertex = self._mirror_vertices(vertex[:, ::-1])
                 points = points[list(KEYPOINT_MIRROR)]
                 points[:, 0] = target.shape[1] - points[:, 0]
             rgb.append(np.ascontiguousarray(image))
             classes.append(np.ascontiguousarray(target))
+            vertices.append(np.ascontiguousarray(vertex))
             keypoints.append(points)
             if with_queries:
                 contact = torch.from_numpy(self.shards.contact(scene))
                 if mirrored:
                     contact = contact[:, self.partner]
                 queries += self._queries(position, names, contact, rng, absent)
+        vertex = torch.from_numpy(np.stack(vertices).astype(np.int64))
+        on_body = vertex != NO_VERTEX
         return PictureBatch(
             torch.from_numpy(np.stack(rgb)),
             torch.from_numpy(np.stack(classes)).long(),
             torch.from_numpy(np.stack(keypoints)).float(),
+            self.place[torch.where(on_body, vertex, -1)].permute(0, 3, 1, 2),
+            on_body,
             tuple(queries),
         )
+
+    def _mirror_vertices(
+        self, vertex: UInt16[np.ndarray, "rows columns"]
+    ) -> UInt16[np.ndarray, "rows columns"]:
+        seen = vertex != NO_VERTEX
+        mirrored = self.partner.numpy()[np.where(seen, vertex, 0)].astype(np.uint16)
+        return np.where(seen, mirrored, np.uint16(NO_VERTEX))
 
     def _queries(
         self,
@@ -140,16 +162,49 @@ def class_map(
 
     Objects whose label the model does not know count as background.
     """
-    offset = FINE_STRIDE // 2
-    instance, part = (
-        instance[offset::FINE_STRIDE, offset::FINE_STRIDE],
-        part[offset::FINE_STRIDE, offset::FINE_STRIDE],
-    )
+    instance, part = at_fine_cells(instance), at_fine_cells(part)
     table = np.zeros(256, dtype=np.uint8)
     for index, name in enumerate(names):
         if name in labels:
             table[2 + index] = 1 + NUM_PARTS + labels.index(name)
     return np.where(instance == 1, part, table[instance]).astype(np.uint8)
+
+
+def at_fine_cells(
+    values: Shaped[np.ndarray, "size size"],
+) -> Shaped[np.ndarray, "rows columns"]:
+    """An annotation at the middle of every cell of the tower's fine maps."""
+    return values[FINE_STRIDE // 2 :: FINE_STRIDE, FINE_STRIDE // 2 :: FINE_STRIDE]
+
+
+def warp(picture: Picture, rng: np.random.Generator) -> Picture:
+    """The picture turned by up to 12 degrees, zoomed and shifted a little, with its annotations.
+
+    What comes in from outside the picture is one random colour.
+    """
+    size = picture.rgb.shape[0]
+    angle, zoom = np.radians(rng.uniform(-12, 12)), rng.uniform(0.85, 1.2)
+    shift = rng.uniform(-0.06, 0.06, size=2) * size
+    colour = tuple(int(value) for value in rng.integers(0, 256, size=3))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / zoom
+    middle = size / 2
+    offset = middle - turn @ (middle + shift)  # source = turn @ target + offset
+    matrix = (*turn[0], offset[0], *turn[1], offset[1])
+    affine = Image.Transform.AFFINE
+
+    def moved(values: np.ndarray, outside: int) -> np.ndarray:
+        image = Image.fromarray(values.astype(np.int32))
+        nearest = image.transform((size, size), affine, matrix, fillcolor=outside)
+        return np.asarray(nearest).astype(values.dtype)
+
+    rgb = Image.fromarray(picture.rgb)
+    rgb = rgb.transform((size, size), affine, matrix, Image.Resampling.BILINEAR, fillcolor=colour)
+    keypoints = picture.keypoints_px.copy()
+    keypoints[:, :2] = (keypoints[:, :2] - offset) @ np.linalg.inv(turn).T
+    return Picture(
+        np.asarray(rgb), moved(picture.instance, 0), moved(picture.part, 0),
+        moved(picture.vertex, NO_VERTEX), keypoints,
+    )  # fmt: skip
 
 
 def jitter(

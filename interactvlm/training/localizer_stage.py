@@ -5,7 +5,7 @@ learns on them directly: on small budgets this is the cheap half of training.
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from interactvlm.training.schedule import build_optimizer, rate_factor
 from interactvlm.training.trainer import Workspace, _progress
 from renders.cache import atomic_write
 from renders.canonical import ViewSet, build_human_view_set
+from renders.lifting import lift_human_logits
 from renders.mesh import Mesh
 
 
@@ -136,9 +137,9 @@ def collect_tokens(work: Workspace, count: int) -> TokenBank:
         with work.accelerator.autocast():
             tokens = model.language.vision(normalize_pixels(batch.rgb))
             image = model.language.projector(tokens)[language.picture]
-            output = model.language(language.text.input_ids, image, language.text.attention)
+            states = model.language.states(language.text.input_ids, image, language.text.attention)
         row, at = model.language.emitting(language.text.input_ids, model.tokenizer.human_id)
-        hidden.append(output.hidden[row, at].float())
+        hidden.append(states[row, at].float())
         contact.append(np.packbits(language.contact[row].numpy(), axis=1))
         bar.update(len(row))
         step += 1
@@ -162,7 +163,7 @@ def train_localizer(work: Workspace, bank: TokenBank) -> None:
     optimizer = build_optimizer(learned, config.localizer_rate, config.weight_decay)
     views = model.human_views()
     coarse = _view_set(model, 2 * model.config.localizer.low_res_px)
-    training_views = SurfaceViews(views.embeddings, views.cameras, coarse.surface_map, coarse)
+    training_views = replace(views, surface_map=coarse.surface_map, view_set=coarse)
     log = TrainingLog(config.out, "localizer", config.log_every, active=True)
     path = config.out / "localizer.pt"
     start = 0
@@ -209,16 +210,22 @@ def localizer_terms(
     work: Workspace, views: SurfaceViews, hidden: Float[Tensor, "queries width"],
     contact: Float[Tensor, "queries verts"],
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The paper's losses: focal cross-entropy and Dice per view, focal and sparsity in 3D."""
+    """The paper's losses (focal and Dice per view, focal and sparsity in 3D) and Dice in 3D."""
     losses, model = work.config.losses, work.model
     prompts = model.prompt_vectors(hidden, views.cameras)
-    logits = model.localizer.decode_human(prompts, views.embeddings).float()
+    logits = model.localizer.decode(prompts, views.embeddings, "human", views.patches).float()
     target, ignored = low_res_targets(views, contact, logits.shape[-1])
-    probability = model.lift(logits, views)
+    side = views.surface_map.height_px
+    enlarged = functional.interpolate(logits, (side, side), mode="bilinear", align_corners=False)
+    probability = lift_human_logits(views.surface_map, enlarged)
+    seen = views.surface_map.seen
+    overlap = 2 * (probability * contact)[:, seen].sum(1) + 1
+    dice = 1 - overlap / ((probability + contact)[:, seen].sum(1) + 1)
     return {
         "mask_focal": losses.mask_focal * focal_mask_loss(logits, target, ~ignored),
         "mask_dice": losses.mask_dice * dice_mask_loss(logits, target, ~ignored),
         "vertex": losses.vertex * human_vertex_loss(probability, contact),
+        "vertex_dice": losses.vertex_dice * dice.mean(),
     }
 
 

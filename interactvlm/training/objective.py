@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from interactvlm.perception import NUM_PARTS, Perception, normalize_pixels
-from interactvlm.tokens import TokenBatch
+from interactvlm.perception import NUM_PARTS, Perception, facing_sign, normalize_pixels
+from interactvlm.tokens import IGNORED, TokenBatch
 from interactvlm.training.config import LossWeights
 from interactvlm.training.data import PictureBatch
 
@@ -102,14 +102,14 @@ class Objective(nn.Module):
     def _language_losses(self, tokens: Tensor, batch: LanguageBatch) -> Terms:
         model = self.model
         image = model.language.projector(tokens)[batch.picture]
-        output = model.language(batch.text.input_ids, image, batch.text.attention)
-        labels = model.language.expand(batch.text.labels, batch.text.input_ids, -100)
-        words = functional.cross_entropy(
-            output.logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100
-        )
+        hidden = model.language.states(batch.text.input_ids, image, batch.text.attention)
+        labels = model.language.expand(batch.text.labels, batch.text.input_ids, IGNORED)[:, 1:]
+        learned = labels != IGNORED
+        logits = model.language.llama.lm_head(hidden[:, :-1][learned])
+        words = functional.cross_entropy(logits.float(), labels[learned])
         terms = {"words": self.losses.words * words}
         row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.human_id)
-        token = model.token_projection(output.hidden[row, at])
+        token = model.token_projection(hidden[row, at])
         contact = batch.contact.float()
         if len(row):
             terms["token"] = self.losses.direct * contact_loss(self.token_head(token), contact[row])
@@ -140,7 +140,7 @@ def build_language_batch(
 
 
 def perception_losses(perception: Perception, batch: PictureBatch, losses: LossWeights) -> Terms:
-    """Cross-entropy of the heat maps (keypoints inside the frame) and of the segmentation."""
+    """Heat maps (keypoints inside the frame), segmentation, canonical places and facing."""
     rows = perception.keypoint_logits.shape[-1]
     target, inside = heat_maps(batch.keypoints, rows)
     log_share = perception.keypoint_logits.flatten(2).log_softmax(-1)
@@ -148,14 +148,22 @@ def perception_losses(perception: Perception, batch: PictureBatch, losses: LossW
     weight = torch.ones(perception.class_logits.shape[1], device=heat.device)
     weight[0], weight[1 : 1 + NUM_PARTS] = 0.4, 0.8
     classes = functional.cross_entropy(perception.class_logits, batch.classes, weight=weight)
+    seen = batch.on_body[:, None].float()
+    away = functional.smooth_l1_loss(
+        perception.surface * seen, batch.surface * seen, reduction="sum", beta=0.2
+    )
+    facing = (perception.facing - facing_sign(batch.keypoints)).square()
+    framed = inside[:, [5, 6, 11, 12]].prod(1)
     return {
         "keypoints": losses.keypoints * 0.2 * heat.sum() / inside.sum().clamp(min=1),
         "classes": losses.classes * classes,
+        "surface": losses.surface * away / seen.sum().clamp(min=1),
+        "facing": losses.facing * (facing * framed).sum() / framed.sum().clamp(min=1),
     }
 
 
 def heat_maps(
-    keypoints: Float[Tensor, "batch keypoints 3"], cells: int, sigma: float = 1.0
+    keypoints: Float[Tensor, "batch keypoints 3"], cells: int, sigma: float = 0.8
 ) -> tuple[Float[Tensor, "batch keypoints pixels"], Float[Tensor, "batch keypoints"]]:
     """Normalised Gaussian targets, and 1 for keypoints inside the frame (hidden ones too)."""
     inside = ((keypoints[..., :2] >= 0) & (keypoints[..., :2] < cells)).all(-1)

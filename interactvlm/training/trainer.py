@@ -27,6 +27,9 @@ from interactvlm.training.objective import Objective, build_language_batch
 from interactvlm.training.schedule import RunningAverage, build_optimizer, rate_factor
 from renders.cache import atomic_write
 
+AVERAGE_EVERY = 4
+"""Steps between updates of the running average."""
+
 StageName = Literal["perception", "language", "views", "localizer"]
 
 
@@ -65,6 +68,8 @@ def build_workspace(config: TrainConfig) -> Workspace:
     precision = "bf16" if config.precision == "bf16" else "no"
     accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision=precision)
     model = build_model(config)
+    # On a CPU the fused attention kernel loses more in its backward pass than it saves.
+    model.language.llama.set_attn_implementation("eager")
     shards = SceneShards(config.data / "train")
     topology = get_topology(model.config.topology)
     objective = Objective(model, topology.num_vertices, config.losses)
@@ -81,7 +86,7 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
         return
     _set_trainable(work.objective, stage)
     optimizer = build_optimizer(work.objective, config.rate, config.weight_decay)
-    average = RunningAverage(work.objective, config.average)
+    average = RunningAverage(work.objective, config.average**AVERAGE_EVERY)
     start = _resume(path, work.objective, optimizer, average)
     module, prepared = accelerator.prepare(work.objective, optimizer)
     speaking = stage == "language"
@@ -113,7 +118,8 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
         prepared.step()
         prepared.zero_grad(set_to_none=True)
         if accelerator.is_main_process:
-            average.update(work.objective)
+            if (step + 1) % AVERAGE_EVERY == 0 or step + 1 == steps:
+                average.update(work.objective)
             log.add(
                 step + 1, {k: float(v.detach()) for k, v in terms.items()}, config.rate * factor
             )
@@ -138,12 +144,15 @@ def _set_trainable(objective: Objective, stage: StageName) -> None:
             "middle",
             "coarse",
             "context",
+            "facing",
+            "after_facing",
             "to_middle",
             "to_fine",
             "merge_middle",
             "merge_fine",
             "keypoint_head",
             "class_head",
+            "surface_head",
         ):
             getattr(vision, name).requires_grad_(True)
         vision.place.requires_grad_(True)

@@ -11,7 +11,8 @@ from interactvlm.checkpoints.renaming import rename_keys
 from interactvlm.checkpoints.segment_anything import sam_rules
 from interactvlm.config import LocalizerConfig
 from interactvlm.errors import AssetError, InputError
-from interactvlm.localizer import MVLocalizer, upscale_masks
+from interactvlm.localizer import MVLocalizer, covered_patches, upscale_masks
+from interactvlm.mask_decoding import BACKGROUND_LOGIT
 from interactvlm.preprocessing import sam_pixels, sam_resized_hw
 
 
@@ -140,6 +141,43 @@ def test_batched_decoding_equals_plain_decoding_including_gradients(tiny_config,
     upstream = torch.randn_like(fast)
     gradients = [torch.autograd.grad(x, prompts, upstream)[0] for x in (fast, plain)]
     torch.testing.assert_close(*gradients, atol=1e-5, rtol=1e-3)
+
+
+@torch.no_grad()
+def test_left_out_patches_are_neither_read_nor_painted(tiny_config):
+    torch.manual_seed(0)
+    localizer = MVLocalizer(tiny_config.localizer).eval()
+    prompts, views = torch.randn(2, 4, 32), torch.randn(4, 32, 4, 4)
+    patches = torch.tensor([[0, 5, 6], [1, 2, 3], [12, 13, 15], [4, 8, 9]])
+    logits = localizer.decode(prompts, views, "human", patches)
+    chosen = torch.zeros(4, 16, dtype=torch.bool).scatter(1, patches, True).view(4, 4, 4)
+    other = torch.where(chosen[:, None], views, torch.randn_like(views))
+    torch.testing.assert_close(localizer.decode(prompts, other, "human", patches), logits)
+    painted = chosen.repeat_interleave(4, 1).repeat_interleave(4, 2)
+    assert (logits[:, ~painted] == BACKGROUND_LOGIT).all()
+    assert (logits[:, painted] != BACKGROUND_LOGIT).all()
+
+
+@torch.no_grad()
+def test_all_patches_in_any_order_are_the_whole_view(tiny_config):
+    torch.manual_seed(0)
+    localizer = MVLocalizer(tiny_config.localizer).eval()
+    prompts, views = torch.randn(2, 4, 32), torch.randn(4, 32, 4, 4)
+    shuffled = torch.stack([torch.randperm(16) for _ in range(4)])
+    torch.testing.assert_close(
+        localizer.decode(prompts, views, "human", shuffled), localizer.decode(prompts, views, "human")
+    )
+
+
+def test_covered_patches_hold_the_surface_and_its_rim():
+    valid = torch.zeros(2, 64, 64, dtype=torch.bool)
+    valid[0, 16:32, 16:32] = True  # exactly patch row 1, column 1 of 4 x 4
+    valid[1, 40, 40] = True
+    patches = covered_patches(valid, 4)
+    assert patches.shape == (2, 9)
+    assert patches[0].tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10]
+    assert 10 in patches[1].tolist()
+    assert covered_patches(torch.zeros(1, 64, 64, dtype=torch.bool), 4).shape == (1, 1)
 
 
 @torch.no_grad()

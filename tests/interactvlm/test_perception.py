@@ -5,7 +5,13 @@ import torch
 from PIL import Image
 
 from interactvlm.config import VisionConfig
-from interactvlm.perception import NUM_KEYPOINTS, PerceptionTower, _windows, soft_argmax
+from interactvlm.perception import (
+    NUM_KEYPOINTS,
+    PerceptionTower,
+    _windows,
+    facing_sign,
+    soft_argmax,
+)
 
 CONFIG = VisionConfig(
     kind="perception", image_size_px=64, patch_px=16, width=32, depth=1, heads=4, mlp_width=32,
@@ -43,3 +49,30 @@ def test_tokens_do_not_push_gradients_into_what_they_read():
     assert tower.keypoint_head.weight.grad is None
     assert tower.class_head.weight.grad is None
     assert seen.keypoint_logits.shape[1] == NUM_KEYPOINTS
+
+
+def _upright(width: float) -> torch.Tensor:
+    """Shoulders above hips, the left ones to the right of the picture by `width`."""
+    keypoints = torch.zeros(1, NUM_KEYPOINTS, 3)
+    for row, (x, y) in {5: (width, 0), 6: (0, 0), 11: (width, 10), 12: (0, 10)}.items():
+        keypoints[0, row, :2] = torch.tensor([x, float(y)])
+    return keypoints
+
+
+def test_facing_is_positive_in_front_and_negative_from_behind():
+    assert facing_sign(_upright(5.0)).item() == 1
+    assert facing_sign(_upright(-5.0)).item() == -1
+    assert facing_sign(_upright(0.0)).item() == 0
+
+
+def test_facing_does_not_depend_on_roll_or_size():
+    keypoints = _upright(2.0)
+    angle = torch.tensor(1.1)
+    turn = torch.tensor([[angle.cos(), -angle.sin()], [angle.sin(), angle.cos()]])
+    rolled = keypoints.clone()
+    rolled[..., :2] = 3 * keypoints[..., :2] @ turn.T
+    torch.testing.assert_close(facing_sign(rolled), facing_sign(keypoints))
+
+
+def test_facing_of_collapsed_keypoints_is_a_number():
+    assert facing_sign(torch.zeros(1, NUM_KEYPOINTS, 3)).item() == 0

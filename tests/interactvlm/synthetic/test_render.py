@@ -85,7 +85,7 @@ def test_same_seed_gives_the_same_picture_and_another_seed_does_not(furnished: P
         return render_scene(furnished, camera, Style.random(rng))
 
     first, again, other = picture(5), picture(5), picture(6)
-    for name in ("rgb", "instance_index", "part_index", "depth_m", "keypoints_px"):
+    for name in ("rgb", "instance_index", "part_index", "vertex_index", "depth_m", "keypoints_px"):
         np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
     assert (first.rgb != other.rgb).any()
 
@@ -99,6 +99,11 @@ def test_shapes_and_ranges(furnished: PosedScene):
     assert rendered.part_index.max() <= len(PART_NAMES)
     np.testing.assert_array_equal(rendered.part_index > 0, rendered.instance_index == 1)
     np.testing.assert_array_equal(rendered.depth_m > 0, rendered.instance_index > 0)
+    body = rendered.vertex_index >= 0
+    np.testing.assert_array_equal(body, rendered.instance_index == 1)
+    camera_z = camera.to_camera(torch.from_numpy(furnished.vertices_world))[:, 2].numpy()
+    away = np.abs(camera_z[rendered.vertex_index[body]] - rendered.depth_m[body])
+    assert away.max() < 0.08  # no body triangle is larger
     assert rendered.keypoints_px.shape == (len(KEYPOINT_NAMES), 3)
 
 

@@ -15,9 +15,15 @@ from interactvlm.model import InteractVLM
 from interactvlm.synthetic.config import SynthConfig
 from interactvlm.synthetic.dataset import generate
 from interactvlm.synthetic.objects import CATEGORIES
-from interactvlm.synthetic.shards import SceneShards
+from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneShards
 from interactvlm.training.config import TrainConfig
-from interactvlm.training.data import KEYPOINT_MIRROR, SceneSampler, class_map, part_mirror_table
+from interactvlm.training.data import (
+    KEYPOINT_MIRROR,
+    SceneSampler,
+    class_map,
+    part_mirror_table,
+    warp,
+)
 from interactvlm.training.run import main
 from interactvlm.training.schedule import RunningAverage, rate_factor
 
@@ -115,6 +121,41 @@ def test_batches_depend_on_seed_and_step_only(data):
     a, b = next(one), next(resumed)
     torch.testing.assert_close(a.rgb, b.rgb)
     assert [q.label for q in a.queries] == [q.label for q in b.queries]
+
+
+def test_canonical_places_lie_on_the_part_they_belong_to(data):
+    topology = get_topology("anny")
+    sampler = SceneSampler(SceneShards(data / "train"), topology, CATEGORIES, 0)
+    batch = sampler.draw(np.random.default_rng(0), 8, with_queries=False)
+    assert batch.on_body.any(dim=(1, 2)).all()
+    np.testing.assert_array_equal(
+        batch.on_body.numpy(), ((batch.classes >= 1) & (batch.classes <= 15)).numpy()
+    )
+    for part, side in (("left hand", 1), ("right hand", -1), ("left foot", 1), ("right foot", -1)):
+        seen = batch.classes == 1 + PART_NAMES.index(part)
+        x = batch.surface.permute(0, 2, 3, 1)[seen][:, 0]
+        assert (side * x > 0).all(), part
+    assert (batch.surface.permute(0, 2, 3, 1)[~batch.on_body] == 0).all()
+
+
+def test_warping_moves_annotations_with_the_picture():
+    size = 64
+    rgb = np.zeros((size, size, 3), np.uint8)
+    instance = np.zeros((size, size), np.uint8)
+    vertex = np.full((size, size), NO_VERTEX, np.uint16)
+    spot = (slice(38, 44), slice(18, 24))
+    rgb[spot], instance[spot], vertex[spot] = 255, 1, 40_000
+    middle = np.array([[21.0, 41.0, 1.0], [-1e4, -1e4, 0.0]], np.float32)
+    picture = Picture(rgb, instance, instance, vertex, middle)
+    for seed in range(20):
+        moved = warp(picture, np.random.default_rng(seed))
+        rows, columns = np.nonzero(moved.instance)
+        centre = np.array([columns.mean(), rows.mean()]) + 0.5
+        assert np.abs(moved.keypoints_px[0, :2] - centre).max() < 1.0
+        assert (moved.vertex[moved.instance == 1] == 40_000).all()
+        assert (moved.vertex[moved.instance == 0] == NO_VERTEX).all()
+        assert (moved.rgb[rows, columns].mean(0) > 150).all()
+        assert (moved.keypoints_px[1, :2] < -1e3).all()
 
 
 def test_objects_the_model_does_not_know_are_background():
