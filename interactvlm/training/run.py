@@ -23,6 +23,9 @@ def main(config: TrainConfig) -> Path:
     if config.processes > 1:
         from torch.multiprocessing.spawn import spawn
 
+        # Read when a process starts: setting torch's threads later leaves the OpenMP pool of the
+        # backward pass at all cores, and every step takes twice as long.
+        os.environ.setdefault("OMP_NUM_THREADS", str(_threads(config)))
         spawn(_picture_stages, args=(config,), nprocs=config.processes)
     return _finish(config)
 
@@ -35,12 +38,17 @@ def _picture_stages(rank: int, config: TrainConfig) -> None:
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(29500 + config.seed % 1000),
             "ACCELERATE_USE_CPU": "true" if config.device == "cpu" else "false",
         }  # fmt: skip
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // config.processes))
+        torch.set_num_threads(_threads(config))
     from interactvlm.training.trainer import build_workspace, run_stage
 
     work = build_workspace(config)
     run_stage(work, "perception", config.perception_steps)
     run_stage(work, "language", config.language_steps)
+
+
+def _threads(config: TrainConfig) -> int:
+    """Cores of one of the processes."""
+    return max(1, (os.cpu_count() or 1) // config.processes)
 
 
 def _finish(config: TrainConfig) -> Path:

@@ -88,7 +88,8 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
     optimizer = build_optimizer(work.objective, config.rate, config.weight_decay)
     average = RunningAverage(work.objective, config.average**AVERAGE_EVERY)
     start = _resume(path, work.objective, optimizer, average)
-    module, prepared = accelerator.prepare(work.objective, optimizer)
+    module, prepared = work.objective.to(accelerator.device), accelerator.prepare(optimizer)
+    learned = [p for p in module.parameters() if p.requires_grad]
     speaking = stage == "language"
     batches = work.sampler.batches(
         config.batch,
@@ -114,7 +115,8 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
             terms = module(batch, language)
         loss = torch.stack(list(terms.values())).sum()
         accelerator.backward(loss)
-        accelerator.clip_grad_norm_(module.parameters(), 1.0)
+        _average_gradients(learned, accelerator)
+        accelerator.clip_grad_norm_(learned, 1.0)
         prepared.step()
         prepared.zero_grad(set_to_none=True)
         if accelerator.is_main_process:
@@ -130,6 +132,16 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
     accelerator.wait_for_everyone()
     accelerator.free_memory()
     _restore_finished(work.objective, path, steps)
+
+
+def _average_gradients(parameters: list[nn.Parameter], accelerator: Any) -> None:
+    """Mean over processes in one transfer, after the backward pass: both want the same cores."""
+    if accelerator.num_processes == 1:
+        return
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    mean = accelerator.reduce(torch.cat([g.reshape(-1) for g in gradients]), reduction="mean")
+    for gradient, part in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(part.view(gradient.shape))
 
 
 def _set_trainable(objective: Objective, stage: StageName) -> None:
