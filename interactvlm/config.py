@@ -215,6 +215,8 @@ class InteractVLMConfig:
     """Side to which mask logits are brought (bilinear) before lifting to vertices."""
     threshold: float = 0.5
     """A vertex is in contact at or above this probability."""
+    no_contact_bias: float = 0.0
+    """Added to the logits with which an answer "no contact" begins; fixed on validation data."""
     labels: tuple[str, ...] = ()
     """Object labels the model knows; empty means open vocabulary."""
     template_style: Literal["short", "llava_v1"] = "llava_v1"

@@ -27,6 +27,8 @@ class GeneratedAnswer:
     states: dict[int, Float[Tensor, "hidden"]] = field(default_factory=dict)
     finished: bool = True
     """False when `max_new_tokens` cut the answer."""
+    refusal_margin: float = 0.0
+    """Best logit of the first token among the refusals less the best other one, without bias."""
 
     def __repr__(self) -> str:
         return f"GeneratedAnswer({len(self.token_ids)} tokens, watched {sorted(self.states)})"
@@ -42,6 +44,10 @@ class GenerationOptions:
     max_new_tokens: int = 64
     batch_size: int = 16
     """Questions per decoder call; bounds the memory of the repeated cache."""
+    refusal_ids: tuple[int, ...] = ()
+    """Token ids with which a refusal begins (here: an answer that there is no contact)."""
+    refusal_bias: float = 0.0
+    """Added to their logits at the first token: how readily the model refuses."""
 
 
 @torch.no_grad()
@@ -100,9 +106,13 @@ def _generate_chunk(
     emitted: list[list[int]] = [[] for _ in suffixes]
     states: list[dict[int, Tensor]] = [{} for _ in suffixes]
     ended = [False] * len(suffixes)
-    for _ in range(options.max_new_tokens):
+    margins = [0.0] * len(suffixes)
+    for step in range(options.max_new_tokens):
         hidden = _last_state(language, cache, ids, attention, positions)
-        ids = language.llama.lm_head(hidden).argmax(-1)[:, None]
+        logits = language.llama.lm_head(hidden)
+        if step == 0:
+            margins = _lean_to_refusal(logits, options)
+        ids = logits.argmax(-1)[:, None]
         for row, token in enumerate(ids[:, 0].tolist()):
             if ended[row]:
                 continue
@@ -117,7 +127,21 @@ def _generate_chunk(
         # An ended row runs on with the others; what it emits is never read.
         attention = torch.cat([attention, attention.new_ones(len(suffixes), 1)], dim=1)
         positions = positions[:, -1:] + 1
-    return [GeneratedAnswer(tuple(t), s, e) for t, s, e in zip(emitted, states, ended, strict=True)]
+    answers = zip(emitted, states, ended, margins, strict=True)
+    return [GeneratedAnswer(tuple(t), s, e, m) for t, s, e, m in answers]
+
+
+def _lean_to_refusal(
+    logits: Float[Tensor, "batch vocab"], options: GenerationOptions
+) -> list[float]:
+    """Margins of the refusals in each row; then adds the bias, in place."""
+    if not options.refusal_ids:
+        return [0.0] * len(logits)
+    refusals = torch.tensor(options.refusal_ids, device=logits.device)
+    others = logits.index_fill(1, refusals, -torch.inf)
+    margins = logits[:, refusals].amax(1) - others.amax(1)
+    logits[:, refusals] += options.refusal_bias
+    return margins.float().tolist()
 
 
 def _last_state(
@@ -148,16 +172,19 @@ def _generate_plain(
     answers = []
     for prompt in prompts:
         ids, states, ended = list(prompt.prefix + prompt.suffix), {}, False
-        asked = len(ids)
+        asked, margin = len(ids), 0.0
         while len(ids) - asked < options.max_new_tokens:
             rows = torch.tensor([ids], device=image_tokens.device)
             out = language(rows, image_tokens[None])
-            token = int(out.logits[0, -1].argmax())
+            logits = out.logits[:, -1]
+            if len(ids) == asked:
+                margin = _lean_to_refusal(logits, options)[0]
+            token = int(logits[0].argmax())
             if token == options.eos_id:
                 ended = True
                 break
             if token in options.watched_ids:
                 states.setdefault(token, out.hidden[0, -1])
             ids.append(token)
-        answers.append(GeneratedAnswer(tuple(ids[asked:]), states, ended))
+        answers.append(GeneratedAnswer(tuple(ids[asked:]), states, ended, margin))
     return answers

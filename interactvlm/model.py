@@ -280,6 +280,8 @@ class InteractVLM(nn.Module):
             eos_id=self.tokenizer.eos_id,
             watched_ids=(self._token_id(target),),
             max_new_tokens=self.config.max_new_tokens,
+            refusal_ids=self._no_contact_starts(),
+            refusal_bias=self.config.no_contact_bias,
         )
         style = self.config.template_style
         prompts = [self.tokenizer.prompt(question, style) for question in questions]
@@ -290,6 +292,21 @@ class InteractVLM(nn.Module):
         if fixed and target == "human":
             return templates.fill(fixed, label)
         return templates.question(label, target=target)
+
+    def _no_contact_starts(self) -> tuple[int, ...]:
+        """First tokens of answers without contact that begin no other answer."""
+        style, tokenizer = self.config.template_style, self.tokenizer
+
+        def starts(answers: Sequence[str]) -> set[int]:
+            filled = [templates.fill(a, "thing", parts="head", token="") for a in answers]
+            return {tokenizer.answer_start(text, style) for text in filled}
+
+        others = (
+            *templates.HUMAN_PARTS_ANSWERS,
+            *templates.HUMAN_SIMPLE_ANSWERS,
+            *templates.OBJECT_ANSWERS,
+        )
+        return tuple(sorted(starts(templates.NO_CONTACT_ANSWERS) - starts(others)))
 
     def _contact_maps(
         self,
@@ -321,6 +338,7 @@ class InteractVLM(nn.Module):
                 view_probability=low_res.get(i),
                 answer=self.tokenizer.decode(answer.token_ids),
                 finished=answer.finished,
+                no_contact_margin=answer.refusal_margin,
             )
             for i, (label, answer) in enumerate(zip(labels, answers, strict=True))
         ]

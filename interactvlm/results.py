@@ -39,6 +39,8 @@ class ContactMap:
     """The model's words."""
     finished: bool = True
     """False when the words were cut at the longest allowed answer."""
+    no_contact_margin: float = 0.0
+    """Logit by which the first word leaned to "no contact", before the model's own bias."""
 
     def mask(self) -> Bool[Tensor, "verts"]:
         """Vertices in contact."""

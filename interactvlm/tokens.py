@@ -143,6 +143,10 @@ class Tokenizer:
             raise InputError(f"the answer {answer!r} changes the ids of its question {question!r}")
         return ids, [IGNORED] * len(asked) + ids[len(asked) :]
 
+    def answer_start(self, answer: str, style: str) -> int:
+        """The first id of an answer, as it follows a question."""
+        return self.encode(STYLES[style].answer.format(answer=answer))[0]
+
     def batch(self, examples: Sequence[tuple[list[int], list[int]]]) -> TokenBatch:
         """Right-padded tensors of several `example`s."""
         longest = max(len(ids) for ids, _ in examples)

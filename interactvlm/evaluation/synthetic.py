@@ -32,6 +32,11 @@ from interactvlm.synthetic.shards import SceneShards
 
 Report = dict[str, Any]
 
+FALSE_CONTACT = 0.08
+"""Share of untouched questions that may find contact on `val`."""
+F1_GIVEN_UP = 0.02
+"""Mean F1 that may be lost on `val` to reach it."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -41,6 +46,8 @@ class Calibration:
     direct: float
     label_mean: float
     interaction_oracle: float
+    no_contact_bias: float
+    """Of the model's answers; see `InteractVLMConfig.no_contact_bias`."""
 
     @staticmethod
     def load(path: Path) -> "Calibration":
@@ -59,6 +66,8 @@ class Question:
     label: str
     truth: Bool[Tensor, "verts"]
     said: dict[str, Float[Tensor, "verts"]]
+    no_contact_margin: float = 0.0
+    """How far the model's first word leaned to "no contact"."""
 
 
 def evaluate(config: EvaluateConfig) -> Report:
@@ -132,26 +141,20 @@ def ask_all(
         rgb = shards.picture(shown).rgb
         truth = torch.from_numpy(shards.contact(scene))
         labels = [o.label for o in scene.objects]
-        maps = predict_open(model, Image.fromarray(rgb), labels)
+        maps = model.predict_contact(Image.fromarray(rgb), labels, known_only=False)
         answers = direct(
             torch.from_numpy(rgb), [label if label in known else "" for label in labels]
         )
         ceiling = lift_ceiling(model, views, truth.float())
         for i, record in enumerate(scene.objects):
             said = {
-                "model": maps[i], "direct": answers[i], "lift": ceiling[i],
+                "model": maps[i].vertex_probability, "direct": answers[i], "lift": ceiling[i],
                 "label_mean": priors.label(record.label),
                 "interaction_oracle": priors.interaction(
                     record.label, record.interaction, record.side
                 ),
             }  # fmt: skip
-            yield Question(index, record.label, truth[i], said)
-
-
-def predict_open(model: InteractVLM, image: Image.Image, labels: Sequence[str]) -> list[Tensor]:
-    """`predict_contact` that also asks about labels outside the model's list."""
-    maps = model.predict_contact(image, labels, known_only=False)
-    return [m.vertex_probability for m in maps]
+            yield Question(index, record.label, truth[i], said, maps[i].no_contact_margin)
 
 
 def load_direct(
@@ -245,7 +248,29 @@ def calibrate(questions: Sequence[Question], grid: Sequence[float] | None = None
         said = torch.stack([q.said[name] for q in touched])
         f1 = [float(contact_scores(said >= at, truth).f1.mean()) for at in grid]
         best[name] = grid[int(np.argmax(f1))]
-    return Calibration(**best)
+    return Calibration(**best, no_contact_bias=calibrate_refusal(questions, best["model"]))
+
+
+def calibrate_refusal(questions: Sequence[Question], threshold: float) -> float:
+    """The least bias with which at most `FALSE_CONTACT` of the untouched questions find contact.
+
+    Less of it where touched questions would lose more than `F1_GIVEN_UP` of their mean F1.
+    """
+    found = torch.stack([q.said["model"] >= threshold for q in questions])
+    truth = torch.stack([q.truth for q in questions])
+    margin = torch.tensor([q.no_contact_margin for q in questions])
+    f1 = contact_scores(found, truth).f1
+    touched = truth.any(1)
+    stray = found.any(1) & ~touched
+    bias = 0.0
+    for step in sorted({0.0, *(float(-m) + 1e-3 for m in margin[margin < 0])}):
+        kept = margin + step < 0  # the answers that still find contact
+        if float((f1 * ~kept)[touched].mean()) > F1_GIVEN_UP:
+            break
+        bias = step
+        if int((stray & kept).sum()) <= FALSE_CONTACT * int((~touched).sum()):
+            break
+    return bias
 
 
 def format_report(report: Report) -> str:

@@ -89,7 +89,9 @@ def _publish(work: Any) -> Path:
     thresholds = calibrate(list(ask_all(model, folder, shards, asked)))
     with atomic_write(folder / "calibration.json") as temporary:
         temporary.write_text(json.dumps(asdict(thresholds), indent=2) + "\n")
-    model.config = replace(model.config, threshold=thresholds.model)
+    model.config = replace(
+        model.config, threshold=thresholds.model, no_contact_bias=thresholds.no_contact_bias
+    )
     model.save_pretrained(folder)
     with atomic_write(folder / "training.json") as temporary:
         temporary.write_text(json.dumps(_summary(work), indent=2) + "\n")

@@ -74,3 +74,19 @@ def test_no_question_gives_no_answer_and_prefixes_must_agree(case):
     other = Prompt((2, *prompts[0].prefix), prompts[0].suffix)
     with pytest.raises(ValueError, match="share their prefix"):
         generation.generate_answers(language, image, [prompts[0], other], options)
+
+
+def test_a_biased_refusal_begins_the_answer_and_the_margin_ignores_the_bias(case):
+    language, image, prompts = case
+    free = GenerationOptions(2, (), max_new_tokens=3, refusal_ids=(7, 9))
+    biased = GenerationOptions(2, (), max_new_tokens=3, refusal_ids=(7, 9), refusal_bias=1e3)
+    for options in (free, biased):
+        fast = generation.generate_answers(language, image, prompts, options)
+        plain = generation._generate_plain(language, image, prompts, options)
+        _check_equal(fast, plain)
+        for a, b in zip(fast, plain, strict=True):
+            assert a.refusal_margin == pytest.approx(b.refusal_margin, abs=1e-4)
+        if options is free:
+            margins = [a.refusal_margin for a in fast]
+    assert [a.refusal_margin for a in fast] == pytest.approx(margins, abs=1e-4)
+    assert all(a.token_ids[0] in (7, 9) for a in fast)

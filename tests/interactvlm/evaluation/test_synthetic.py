@@ -8,7 +8,14 @@ import torch
 from interactvlm.assets_dir import assets_dir
 from interactvlm.evaluation.config import EvaluateConfig
 from interactvlm.evaluation.priors import ContactPriors, measure_priors
-from interactvlm.evaluation.synthetic import Calibration, Question, calibrate, evaluate, scores
+from interactvlm.evaluation.synthetic import (
+    Calibration,
+    Question,
+    calibrate,
+    calibrate_refusal,
+    evaluate,
+    scores,
+)
 from interactvlm.metrics import ContactSample
 
 SHIPPED = assets_dir() / "mini"
@@ -42,7 +49,28 @@ def test_calibration_takes_the_best_threshold():
     found = calibrate(
         [Question(0, "chair", truth, dict.fromkeys(names, said))], grid=[0.1, 0.2, 0.5]
     )
-    assert found == Calibration(0.1, 0.1, 0.1, 0.1)
+    assert found == Calibration(0.1, 0.1, 0.1, 0.1, 0.0)
+
+
+def _asked(margin: float, *, touched: bool, right: bool = True) -> Question:
+    said = _mask(1, 2).float() if right else _mask(9).float()
+    return Question(0, "cup", _mask(1, 2) if touched else _mask(), {"model": said}, margin)
+
+
+def test_refusal_is_biased_just_enough():
+    sure = [_asked(-5.0, touched=True)] * 20
+    stray = [_asked(-1.0, touched=False), _asked(-2.0, touched=False), _asked(3.0, touched=False)]
+    assert 2.0 < calibrate_refusal(sure + stray, 0.5) < 2.1
+    assert calibrate_refusal(sure, 0.5) == 0
+    assert calibrate_refusal(stray, 0.5) > 2
+
+
+def test_refusal_stops_where_too_many_true_contacts_would_be_lost():
+    weak = [_asked(-0.5, touched=True)] + [_asked(-5.0, touched=True)] * 9
+    stray = [_asked(-0.1, touched=False), _asked(-2.0, touched=False)]
+    assert 0.1 < calibrate_refusal(weak + stray, 0.5) < 0.2
+    wrong = [_asked(-0.5, touched=True, right=False)] + [_asked(-5.0, touched=True)] * 9
+    assert 2.0 < calibrate_refusal(wrong + stray, 0.5) < 2.1
 
 
 def test_priors_survive_saving_and_unknown_keys_fall_back(tmp_path):
