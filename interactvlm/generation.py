@@ -63,14 +63,7 @@ def generate_answers(
     """
     if not prompts:
         return []
-    prefix = prompts[0].prefix
-    if any(prompt.prefix != prefix for prompt in prompts):
-        raise ValueError("all prompts of one photo share their prefix")
-    device = image_tokens.device
-    cache = DynamicCache(config=language.llama.config)
-    prefix_ids = torch.tensor([prefix], device=device)
-    embeddings = language.embed(prefix_ids, image_tokens[None])
-    language.llama.model(inputs_embeds=embeddings, past_key_values=cache, use_cache=True)
+    cache, prefix_length = _read_photos(language, image_tokens[None], prompts)
     answers: list[GeneratedAnswer] = []
     for start in range(0, len(prompts), options.batch_size):
         chunk = prompts[start : start + options.batch_size]
@@ -79,8 +72,41 @@ def generate_answers(
         if len(chunk) > 1:
             shared.batch_repeat_interleave(len(chunk))
         suffixes = [prompt.suffix for prompt in chunk]
-        answers += _generate_chunk(language, shared, embeddings.shape[1], suffixes, options)
+        answers += _generate_chunk(language, shared, prefix_length, suffixes, options)
     return answers
+
+
+@torch.no_grad()
+def generate_for_photos(
+    language: LanguageModel,
+    image_tokens: Float[Tensor, "photos patches hidden"],
+    photo: Int[Tensor, "prompts"],
+    prompts: Sequence[Prompt],
+    options: GenerationOptions,
+) -> list[GeneratedAnswer]:
+    """Questions about several photos as one batch; `photo` says which photo each is about."""
+    if not prompts:
+        return []
+    cache, prefix_length = _read_photos(language, image_tokens, prompts)
+    cache.batch_select_indices(photo)
+    suffixes = [prompt.suffix for prompt in prompts]
+    return _generate_chunk(language, cache, prefix_length, suffixes, options)
+
+
+def _read_photos(
+    language: LanguageModel,
+    image_tokens: Float[Tensor, "photos patches hidden"],
+    prompts: Sequence[Prompt],
+) -> tuple[DynamicCache, int]:
+    """Keys and values of the prompts' common prefix for every photo, and its length."""
+    prefix = prompts[0].prefix
+    if any(prompt.prefix != prefix for prompt in prompts):
+        raise ValueError("all prompts of one photo share their prefix")
+    ids = torch.tensor([prefix], device=image_tokens.device).expand(len(image_tokens), -1)
+    embeddings = language.embed(ids, image_tokens)
+    cache = DynamicCache(config=language.llama.config)
+    language.llama.model(inputs_embeds=embeddings, past_key_values=cache, use_cache=True)
+    return cache, embeddings.shape[1]
 
 
 def _generate_chunk(

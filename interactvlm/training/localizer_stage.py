@@ -4,7 +4,6 @@ The photo side is finished and frozen here, so contact tokens are computed once 
 learns on them directly: on small budgets this is the cheap half of training.
 """
 
-import random
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +14,14 @@ from torch.nn import functional
 
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
+from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_for_photos
 from interactvlm.losses import dice_mask_loss, focal_mask_loss, human_vertex_loss
 from interactvlm.model import InteractVLM, SurfaceViews
 from interactvlm.perception import normalize_pixels
 from interactvlm.preprocessing import sam_pixels
+from interactvlm.templates import question
+from interactvlm.training.data import PictureBatch
 from interactvlm.training.log import TrainingLog
-from interactvlm.training.objective import build_language_batch
 from interactvlm.training.schedule import build_optimizer, rate_factor
 from interactvlm.training.trainer import Workspace, _progress
 from renders.cache import atomic_write
@@ -118,7 +119,11 @@ def _view_targets(
 
 @torch.no_grad()
 def collect_tokens(work: Workspace, count: int) -> TokenBank:
-    """Hidden states at the contact token for `count` training questions, teacher-forced."""
+    """States that emitted a contact token for at least `count` training questions.
+
+    The answers are generated, as they are for users: the decoder meets states that follow right
+    and wrong words, and states of wrongly claimed contact, whose truth is no contact at all.
+    """
     path = work.config.out / "tokens.pt"
     if path.is_file():
         stored = torch.load(path, weights_only=True)
@@ -131,17 +136,15 @@ def collect_tokens(work: Workspace, count: int) -> TokenBank:
     while sum(map(len, hidden)) < count:
         rng = np.random.default_rng([work.config.seed, step])
         batch = work.sampler.draw(rng, work.config.batch, with_queries=True)
-        language = build_language_batch(
-            model, batch, random.Random(step), 10 * work.config.queries, work.config.part_dropout
-        )
         with work.accelerator.autocast():
-            tokens = model.language.vision(normalize_pixels(batch.rgb))
-            image = model.language.projector(tokens)[language.picture]
-            states = model.language.states(language.text.input_ids, image, language.text.attention)
-        row, at = model.language.emitting(language.text.input_ids, model.tokenizer.human_id)
-        hidden.append(states[row, at].float())
-        contact.append(np.packbits(language.contact[row].numpy(), axis=1))
-        bar.update(len(row))
+            answers = _answer_all(model, batch)
+        token = model.tokenizer.human_id
+        emitted = [i for i, answer in enumerate(answers) if token in answer.states]
+        if emitted:
+            hidden.append(torch.stack([answers[i].states[token] for i in emitted]).float())
+            truth = torch.stack([batch.queries[i].contact for i in emitted])
+            contact.append(np.packbits(truth.numpy(), axis=1))
+        bar.update(len(emitted))
         step += 1
     bank = TokenBank(torch.cat(hidden), np.concatenate(contact), work.shards.num_vertices)
     with atomic_write(path) as temporary:
@@ -149,6 +152,21 @@ def collect_tokens(work: Workspace, count: int) -> TokenBank:
             {"hidden": bank.hidden, "contact": torch.from_numpy(bank.contact_packed)}, temporary
         )
     return bank
+
+
+def _answer_all(model: InteractVLM, batch: PictureBatch) -> list[GeneratedAnswer]:
+    """The model's own answers to all questions of a batch."""
+    language, tokenizer = model.language, model.tokenizer
+    options = GenerationOptions(
+        tokenizer.eos_id, (tokenizer.human_id,), model.config.max_new_tokens
+    )
+    prompts = [
+        tokenizer.prompt(question(query.label), model.config.template_style)
+        for query in batch.queries
+    ]
+    photo = torch.tensor([query.picture for query in batch.queries])
+    image = language.encode_image(normalize_pixels(batch.rgb))
+    return generate_for_photos(language, image, photo, prompts, options)
 
 
 def train_localizer(work: Workspace, bank: TokenBank) -> None:

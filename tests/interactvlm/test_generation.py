@@ -90,3 +90,17 @@ def test_a_biased_refusal_begins_the_answer_and_the_margin_ignores_the_bias(case
             margins = [a.refusal_margin for a in fast]
     assert [a.refusal_margin for a in fast] == pytest.approx(margins, abs=1e-4)
     assert all(a.token_ids[0] in (7, 9) for a in fast)
+
+
+def test_questions_about_several_photos_equal_photo_by_photo(case):
+    language, image, prompts = case
+    images = torch.stack([image, torch.randn_like(image), torch.randn_like(image)])
+    photo = torch.tensor([2, 0, 0, 1, 2])
+    options = GenerationOptions(2, (5,), max_new_tokens=6)
+    together = generation.generate_for_photos(language, images, photo, prompts, options)
+    alone = [
+        generation.generate_answers(language, images[p], [prompt], options)[0]
+        for p, prompt in zip(photo.tolist(), prompts, strict=True)
+    ]
+    _check_equal(together, alone)
+    assert generation.generate_for_photos(language, images, photo[:0], [], options) == []
