@@ -253,6 +253,11 @@ class InteractVLMConfig:
             raise AssetError(f"model config not found; expected a file at {str(path)!r}") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise AssetError(f"model config is not valid JSON ({error}): {str(path)!r}") from None
+        if isinstance(values, dict) and "model_type" in values:
+            raise AssetError(
+                f"this is the config of a {values['model_type']!r} checkpoint as it was published; "
+                f"convert it first with `interactvlm convert`: {str(path)!r}"
+            )
         try:
             return InteractVLMConfig.from_dict(values)
         except (AssetError, InputError) as error:

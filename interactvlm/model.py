@@ -70,18 +70,12 @@ class TrainingOutput:
     """Contact on the surface; vertices no view sees are 0."""
 
 
-class InteractVLM(nn.Module):
-    """The whole model. Sizes are all in the config; the tokenizer travels with the weights."""
+class ModelParts(nn.Module):
+    """Everything of a model that weights fill; sizes are all in the config."""
 
-    def __init__(self, config: InteractVLMConfig, tokenizer: Tokenizer) -> None:
+    def __init__(self, config: InteractVLMConfig) -> None:
         super().__init__()
-        if len(tokenizer) > config.language.vocab_size:
-            raise AssetError(
-                f"tokenizer has {len(tokenizer)} ids, the config's vocab_size is only "
-                f"{config.language.vocab_size}"
-            )
         self.config = config
-        self.tokenizer = tokenizer
         local = config.localizer
         self.language = LanguageModel(config)
         self.token_projection = TokenProjection(config.language.hidden, local.dim)
@@ -89,6 +83,19 @@ class InteractVLM(nn.Module):
         if local.splitter_width:
             self.attention_splitter = AttentionSplitter(local.dim, local.splitter_width)
         self.localizer = MVLocalizer(local)
+
+
+class InteractVLM(ModelParts):
+    """The whole model; the tokenizer travels with the weights."""
+
+    def __init__(self, config: InteractVLMConfig, tokenizer: Tokenizer) -> None:
+        if len(tokenizer) > config.language.vocab_size:
+            raise AssetError(
+                f"tokenizer has {len(tokenizer)} ids, the config's vocab_size is only "
+                f"{config.language.vocab_size}"
+            )
+        super().__init__(config)
+        self.tokenizer = tokenizer
         self._human_views: SurfaceViews | None = None
 
     @property
