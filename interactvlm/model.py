@@ -26,7 +26,7 @@ from interactvlm.preprocessing import require_photo
 from interactvlm.projection import TokenProjection
 from interactvlm.results import ContactMap
 from interactvlm.tokens import Tokenizer
-from interactvlm.weights import load_weights, require_folder, save_weights
+from interactvlm.weights import load_weights, require_folder, save_weights, stored_dtype
 from renders.cache import atomic_write
 from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
 from renders.lifting import PixelSurfaceMap, lift_human_logits, lift_object_logits
@@ -105,9 +105,10 @@ class InteractVLM(ModelParts):
 
     @staticmethod
     def from_pretrained(
-        path: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+        path: Path | str, *, device: str = "cpu", dtype: torch.dtype | None = None
     ) -> "InteractVLM":
-        """A model from a folder that `save_pretrained` wrote, in evaluation mode.
+        """A model from a folder that `save_pretrained` or `interactvlm convert` wrote, in
+        evaluation mode. Without `dtype` its numbers are as wide as those on disk.
 
         Raises AssetError naming the folder, file, key or shape that is not as it should be.
         """
@@ -116,6 +117,7 @@ class InteractVLM(ModelParts):
         folder = require_folder(Path(path))
         config = InteractVLMConfig.load(folder / CONFIG_FILE)
         tokenizer = Tokenizer.load(folder, config.tokens)
+        dtype = stored_dtype(folder, "token_projection.outer.weight") if dtype is None else dtype
         before = torch.get_default_dtype()
         torch.set_default_dtype(dtype)
         try:

@@ -64,6 +64,15 @@ def load_weights(module: nn.Module, folder: Path) -> None:
                 state[key].copy_(stored.get_tensor(key))
 
 
+def stored_dtype(folder: Path, key: str) -> torch.dtype:
+    """Number type of one weight of a folder; float32 when there is none of that name."""
+    for path in weight_files(folder):
+        with _opened(path) as stored:
+            if key in stored.keys():  # noqa: SIM118
+                return stored.get_tensor(key).dtype
+    return torch.float32
+
+
 def weight_files(folder: Path) -> list[Path]:
     """The folder's weights: one file, or those its index names, in the order of their names.
 

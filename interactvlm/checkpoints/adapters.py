@@ -19,8 +19,8 @@ PEFT_PREFIX = "base_model.model."
 """In front of every key of a checkpoint whose adapters are not merged."""
 PUBLISHED_ALPHA = 16.0
 """Every published recipe has rank 8 and alpha 16, that is a factor of 2."""
-PIECE_VALUES = 1 << 22
-"""Values converted at once: bounds the memory beside the mapped file to some 50 MB."""
+PIECE_VALUES = 1 << 20
+"""Values converted at once: bounds the memory beside the mapped file to some 20 MB."""
 
 _ADAPTER = re.compile(r"(.+)\.lora_([AB])(?:\.default)?\.weight")
 

@@ -8,6 +8,7 @@ costs no memory. Knows no key.
 import os
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -146,14 +147,18 @@ def _unpickled(path: Path) -> Mapping[str, Tensor]:
     """The tensors of a pickle, mapped from disk unless it is in the format of before 2020."""
     mapped = zipfile.is_zipfile(path)
     try:
-        # Spelled out although it is the default: the promise of this file hangs on it.
-        table = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what matters comes back as an error
+            # Spelled out although it is the default: the promise of this file hangs on it.
+            table = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         asked = re.search(r"GLOBAL (\S+)", str(error))
         if asked is None:
-            raise AssetError(f"{_DAMAGED}, or it is no weight file: {str(path)!r}") from None
+            raise AssetError(
+                f"{_DAMAGED}, or it is no table of tensors; nothing in it was run: {str(path)!r}"
+            ) from None
         raise AssetError(
-            f"pickle asks for {asked[1]!r}, which is no part of weights; the file was refused and "
+            f"pickle asks for {asked[1]!r}, which is no part of weights; it was refused, and "
             f"nothing in it was run: {str(path)!r}"
         ) from None
     except (MemoryError, OSError):

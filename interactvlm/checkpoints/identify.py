@@ -23,6 +23,7 @@ _GENERAL: dict[Family, str] = {
     "sam": "segment-anything weights",
     "clip": "CLIP weights",
     "llava": "LLaVA weights without SAM parts, which cannot mark contact",
+    "own": "weights in this package's layout, without their folder",
     "unknown": "weights of a kind this package does not know",
 }
 _ADVICE: dict[Family, str] = {
@@ -30,6 +31,7 @@ _ADVICE: dict[Family, str] = {
     "sam": "a part of a model; released checkpoints contain it, training can start from it",
     "clip": "a part of a model; name it with --clip in `interactvlm convert`",
     "llava": "fetch LISA or an InteractVLM release instead",
+    "own": "name the folder they are in",
     "unknown": "see docs/released_weights.md for what can be read",
 }
 

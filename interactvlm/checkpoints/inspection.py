@@ -36,7 +36,7 @@ from interactvlm.localizer import MVLocalizer
 from interactvlm.model import ModelParts
 from interactvlm.weights import TensorSpec
 
-Family = Literal["released", "sam", "clip", "llava", "unknown"]
+Family = Literal["released", "sam", "clip", "llava", "own", "unknown"]
 
 NUMBERS = (torch.float32, torch.float16, torch.bfloat16)
 """Number types that weights may have."""
@@ -46,6 +46,7 @@ _MARKS: tuple[tuple[str, Family], ...] = (
     ("image_encoder.", "sam"),
     ("vision_model.", "clip"),
     ("model.mm_projector.", "llava"),
+    ("language.llama.", "own"),
 )
 """What a key begins with, and whose it is; the first mark that is found decides."""
 _CLIP = "language.vision.clip."
@@ -202,6 +203,7 @@ def _require_released(family: Family, source: Path) -> None:
         "sam": "is segment-anything, which is a part of a model; released checkpoints contain it",
         "clip": "is CLIP, which is a part of a model; name it with --clip",
         "llava": "is LLaVA without SAM parts, which cannot mark contact",
+        "own": "is a model folder of this package already",
         "unknown": "is no checkpoint this package knows",
     }
     if family != "released":

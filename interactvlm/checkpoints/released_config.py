@@ -39,6 +39,9 @@ _LLAMA = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False}
 _LLAVA = {"mm_vision_select_layer": -2, "mm_vision_select_feature": "patch"}
 """Values every release has; others would ask for another forward pass than ours."""
 
+_TOWER_SIDES_PX = {"clip-vit-large-patch14": 224, "clip-vit-large-patch14-336": 336}
+"""Two towers of the same shapes but for the photo's side."""
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -106,16 +109,22 @@ def released_config(
 ) -> InteractVLMConfig:
     """The config of a model with these weights; `shapes` by published keys, adapters left out.
 
-    Without `vision` the photo tower is the published CLIP ViT-L/14. Raises AssetError naming the
-    key, setting or token that is missing or does not fit.
+    Without `vision` the photo tower is the published CLIP ViT-L/14, as wide as its projector.
+    Raises AssetError naming the key, setting or token that is missing or does not fit.
     """
     structure = structure_of(shapes, settings)
     for expected in (_LLAMA, _LLAVA):
         _require_values(settings, expected)
     base = preset("lisa-13b")
+    width = shape_of(shapes, "model.mm_projector.weight", 2)[1]
+    if vision is None:
+        heads = base.vision.heads if width == base.vision.width else 1
+        vision = dataclasses.replace(base.vision, width=width, heads=heads)
+    else:
+        _require_tower(vision, width, settings)
     return dataclasses.replace(
         base,
-        vision=base.vision if vision is None else vision,
+        vision=vision,
         language=_language_config(shapes, settings),
         localizer=_localizer_config(shapes, structure, settings),
         tokens=_token_config(structure, settings, added),
@@ -133,6 +142,17 @@ def clip_config(shapes: Shapes, settings: Settings) -> VisionConfig:
     return VisionConfig(
         heads=vision.integer("num_attention_heads"), framing="centre_crop", **clip_sizes(shapes)
     )
+
+
+def _require_tower(vision: VisionConfig, width: int, settings: Settings) -> None:
+    """Raises AssetError when the photo tower is not the one the weights were trained on."""
+    name = settings.text("mm_vision_tower", "").rstrip("/").rsplit("/", 1)[-1]
+    side = _TOWER_SIDES_PX.get(name, vision.image_size_px)
+    if vision.width != width or vision.image_size_px != side:
+        raise AssetError(
+            f"the CLIP that was given sees {vision.image_size_px} px and is {vision.width} wide, "
+            f"the weights were trained on one of {side} px, {width} wide ({name or 'unnamed'})"
+        )
 
 
 def _language_config(shapes: Shapes, settings: Settings) -> LanguageConfig:

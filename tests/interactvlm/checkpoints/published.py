@@ -5,6 +5,7 @@ Source of the tables: the module trees of segment-anything, LISA, InteractVLM an
 """
 
 import json
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -256,7 +257,7 @@ def unmerged(state, s, rank=8):
     out = {}
     for key, value in state.items():
         out[f"base_model.model.{key}"] = value
-        if key.endswith(("self_attn.q_proj.weight", "self_attn.v_proj.weight")):
+        if re.fullmatch(r"model\.layers\.\d+\.self_attn\.[qv]_proj\.weight", key):
             at = f"base_model.model.{key.removesuffix('.weight')}"
             halves = random_state(
                 {f"{at}.lora_A": (rank, s.hidden), f"{at}.lora_B": (s.hidden, rank)}
