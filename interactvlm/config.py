@@ -309,12 +309,14 @@ def _lisa(language: LanguageConfig) -> InteractVLMConfig:
 
 
 def _lisa_7b() -> InteractVLMConfig:
-    lora = LoraConfig(rank=8)
-    return _lisa(
+    # Built on the first Llama: another epsilon, half the positions, one more token.
+    base = _lisa(
         LanguageConfig(
-            hidden=4096, layers=32, heads=32, key_value_heads=32, mlp_width=11008, lora=lora
+            vocab_size=32004, hidden=4096, layers=32, heads=32, key_value_heads=32,
+            mlp_width=11008, rms_eps=1e-6, max_positions=2048, lora=LoraConfig(rank=8),
         )
-    )
+    )  # fmt: skip
+    return dataclasses.replace(base, tokens=dataclasses.replace(base.tokens, more=("<im_patch>",)))
 
 
 def _lisa_13b() -> InteractVLMConfig:

@@ -36,6 +36,8 @@ LONGEST_LABEL = 80
 """Characters of an object label; more is no label."""
 LIFTS_PER_CALL = 8
 """Questions lifted to vertices at once; bounds the memory of full-size masks."""
+_VOCABULARY = "language.llama.lm_head.weight"
+"""The weight whose number type a model is loaded in; releases mix types."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,7 @@ class InteractVLM(ModelParts):
         path: Path | str, *, device: str = "cpu", dtype: torch.dtype | None = None
     ) -> "InteractVLM":
         """A model from a folder that `save_pretrained` or `interactvlm convert` wrote, in
-        evaluation mode. Without `dtype` its numbers are as wide as those on disk.
+        evaluation mode. Without `dtype` its numbers are as wide as the vocabulary's on disk.
 
         Raises AssetError naming the folder, file, key or shape that is not as it should be.
         """
@@ -117,7 +119,7 @@ class InteractVLM(ModelParts):
         folder = require_folder(Path(path))
         config = InteractVLMConfig.load(folder / CONFIG_FILE)
         tokenizer = Tokenizer.load(folder, config.tokens)
-        dtype = stored_dtype(folder, "token_projection.outer.weight") if dtype is None else dtype
+        dtype = stored_dtype(folder, _VOCABULARY) if dtype is None else dtype
         before = torch.get_default_dtype()
         torch.set_default_dtype(dtype)
         try:

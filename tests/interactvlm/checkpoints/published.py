@@ -38,7 +38,7 @@ class Sizes:
     separate: bool = False
 
 
-LISA_7B = Sizes(hidden=4096, layers=32, heads=32, mlp=11008, camera="none")
+LISA_7B = Sizes(vocab=32004, hidden=4096, layers=32, heads=32, mlp=11008, camera="none")
 TINY = Sizes(
     vocab=0, hidden=32, layers=2, heads=4, mlp=48, clip_width=16, sam_width=16, sam_depth=2,
     sam_heads=2, window=3, global_blocks=(1,), grid=4, dim=32, decoder_mlp=64,
@@ -224,6 +224,12 @@ def settings(s, added, **changes):
         "oseg_token_idx": added.get("[OSEG]"),
     }  # fmt: skip
     return values | changes
+
+
+def mixed(state):
+    """Numbers as in LISA's files: what was trained or is SAM's in float32, the rest in bf16."""
+    wide = ("model.visual_model.", "model.text_hidden_fcs.")
+    return {k: v if k.startswith(wide) else v.to(torch.bfloat16) for k, v in state.items()}
 
 
 def save_state(state, folder: Path, layout: str):

@@ -24,7 +24,13 @@ from interactvlm.provenance import weights_sha256
 from interactvlm.weights import weight_files
 from renders.canonical import build_human_view_set
 from renders.mesh import Mesh
-from tests.interactvlm.checkpoints.published import TINY, random_state, sam_shapes, save_state
+from tests.interactvlm.checkpoints.published import (
+    TINY,
+    mixed,
+    random_state,
+    sam_shapes,
+    save_state,
+)
 
 LAYOUTS = ("bin", "sharded-bin", "safetensors", "sharded-safetensors")
 LISA = {"token_type": None, "architectures": ["LISAForCausalLM"], "cam_encoder_type": None}
@@ -144,11 +150,18 @@ def test_weights_are_cast_and_half_precision_answers(
         assert ask(tmp_path / "model", dtype).view_probability is not None
 
 
-def test_a_model_is_loaded_as_wide_as_it_is_stored(publish, clip_folder, tmp_path):
-    release = publish("bin", dtype=torch.bfloat16)
-    convert(Conversion(release.folder, tmp_path / "model", clip_folder))
+def test_numbers_of_mixed_width_are_kept_and_loaded_as_wide_as_the_vocabulary(
+    publish, clip_folder, clip_state, ask, tmp_path
+):
+    release = publish("bin")
+    state = mixed(release.state)
+    save_state(state, release.folder, "bin")
+    found = convert(Conversion(release.folder, tmp_path / "model", clip_folder))
+    assert found.dtypes == ["bfloat16", "float32"]
+    require_equal(stored(tmp_path / "model"), expected(state, clip_state))
     model = InteractVLM.from_pretrained(tmp_path / "model")
     assert {value.dtype for value in model.state_dict().values()} == {torch.bfloat16}
+    assert ask(tmp_path / "model", None).view_probability is not None
     wide = InteractVLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
     assert {value.dtype for value in wide.state_dict().values()} == {torch.float32}
 

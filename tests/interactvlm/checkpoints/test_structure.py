@@ -32,6 +32,7 @@ from tests.interactvlm.checkpoints.published import (
 )
 
 SEG = {"[SEG]": 32000, "<im_start>": 32001, "<im_end>": 32002}
+SEG_7B = {"<im_patch>": 32000, "<im_start>": 32001, "<im_end>": 32002, "[SEG]": 32003}
 JOINT = {**SEG, "[HSEG]": 32003, "[OSEG]": 32004}
 VARIANTS = {
     "Gen": (Sizes(), SEG, 1015, 13_689_916_336),
@@ -39,7 +40,7 @@ VARIANTS = {
     "Gen-Hu-Obj-DifDe": (
         Sizes(vocab=32005, splitter=True, separate=True), JOINT, 1267, 13_698_185_464,
     ),
-    "LISA-7B": (LISA_7B, SEG, 32 * 10 + 9 + 594, None),
+    "LISA-7B": (LISA_7B, SEG_7B, 32 * 10 + 9 + 594, None),
 }  # fmt: skip
 
 
@@ -81,9 +82,10 @@ def test_the_presets_are_what_the_weights_say():
     config = released_config(published, told(Sizes(), SEG), SEG)
     base = preset("lisa-13b")
     assert dataclasses.replace(config, contact_question="") == base
-    lisa = released_config(released_shapes(LISA_7B), told(LISA_7B, SEG), SEG)
+    values = told(LISA_7B, SEG_7B, rms_norm_eps=1e-6, max_position_embeddings=2048)
+    lisa = released_config(released_shapes(LISA_7B), values, SEG_7B)
     small = preset("lisa-7b")
-    assert lisa.language == small.language
+    assert (lisa.language, lisa.tokens) == (small.language, small.tokens)
     assert lisa.localizer == dataclasses.replace(small.localizer, feat_lift="none")
 
 
