@@ -92,7 +92,7 @@ def _new_specs(found: Inspection, dtype: str) -> dict[str, TensorSpec]:
 
 
 def _write_weights(found: Inspection, specs: Mapping[str, TensorSpec], folder: Path) -> None:
-    """One new file for each old one, and an index when there are several."""
+    """One new file for each old one (the CLIP's among them), and their index."""
     by_path: dict[Path, list[str]] = {}
     for name, stored in found.tensors.items():
         by_path.setdefault(stored.path, []).append(name)
@@ -106,9 +106,6 @@ def _write_weights(found: Inspection, specs: Mapping[str, TensorSpec], folder: P
                 shard = _Shard(found.tensors, tensors, factors, specs, bar)
                 write_pieces(folder / new, {name: specs[name] for name in names}, shard.pieces)
             weight_map |= dict.fromkeys(names, new)
-    if len(by_path) == 1:
-        (folder / new).rename(folder / WEIGHTS_FILE)
-        return
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / WEIGHTS_INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 

@@ -153,6 +153,12 @@ def _require_tower(vision: VisionConfig, width: int, settings: Settings) -> None
             f"the CLIP that was given sees {vision.image_size_px} px and is {vision.width} wide, "
             f"the weights were trained on one of {side} px, {width} wide ({name or 'unnamed'})"
         )
+    added = (side // vision.patch_px) ** 2 - 1
+    if settings.integer("img_emb_len", added) != added:
+        raise AssetError(
+            f"the CLIP that was given lengthens a text by {added} tokens, config.json says "
+            f"img_emb_len {settings.integer('img_emb_len')}: {str(settings.path)!r}"
+        )
 
 
 def _language_config(shapes: Shapes, settings: Settings) -> LanguageConfig:

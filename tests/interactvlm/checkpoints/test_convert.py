@@ -131,6 +131,20 @@ def test_adapters_are_merged_in_float32_with_the_published_scale(
     assert ask(tmp_path / "model").view_probability is not None
 
 
+@pytest.mark.parametrize("values", [1, 50, 1000])
+def test_pieces_of_any_size_give_the_same_weights(
+    publish, clip_folder, tmp_path, monkeypatch, values
+):
+    release = publish("bin", adapters=True)
+    convert(Conversion(release.folder, tmp_path / "whole", clip_folder))
+    monkeypatch.setattr("interactvlm.checkpoints.adapters.PIECE_VALUES", values)
+    convert(Conversion(release.folder, tmp_path / "pieces", clip_folder))
+    whole, pieces = stored(tmp_path / "whole"), stored(tmp_path / "pieces")
+    assert whole.keys() == pieces.keys()
+    for key, value in whole.items():
+        torch.testing.assert_close(pieces[key], value, atol=1e-7, rtol=1e-6, msg=key)
+
+
 def test_another_alpha_is_read_beside_the_weights(publish, clip_folder, tmp_path):
     release = publish(adapters=True)
     (release.folder / "pretrained_config.json").write_text('{"lora_alpha": 4}')

@@ -238,6 +238,8 @@ def test_the_photo_tower_must_be_a_clip(publish, clip_folder, refused):
     assert "--clip" in refused(folder, "--dtype", "keep")
     edit_json(folder / "config.json", mm_vision_tower="openai/clip-vit-large-patch14")
     assert "sees 28 px and is 16 wide" in refused(folder)
+    edit_json(folder / "config.json", mm_vision_tower=None, img_emb_len=255)
+    assert "lengthens a text by 3 tokens" in refused(folder)
     assert "keys are of another model" in refused(folder, "--clip", str(folder))
     (clip_folder / "config.json").unlink()
     assert "config.json is not there" in refused(folder)
