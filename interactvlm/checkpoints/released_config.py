@@ -139,9 +139,9 @@ def clip_config(shapes: Shapes, settings: Settings) -> VisionConfig:
     """
     vision = settings.part("vision_config")
     _require_values(vision, {"hidden_act": "quick_gelu"})
-    return VisionConfig(
-        heads=vision.integer("num_attention_heads"), framing="centre_crop", **clip_sizes(shapes)
-    )
+    base = VisionConfig(framing="centre_crop")
+    heads = vision.integer("num_attention_heads")
+    return dataclasses.replace(base, heads=heads, **clip_sizes(shapes))
 
 
 def _require_tower(vision: VisionConfig, width: int, settings: Settings) -> None:
