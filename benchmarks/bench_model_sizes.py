@@ -2,17 +2,17 @@
 
 python benchmarks/bench_model_sizes.py
 
-Weights only. 8-bit and 4-bit: the matrices of the language model's blocks are quantized (4-bit
-with one float32 scale per 64 values, that is 4.5 bits each), everything else stays in bf16.
+Weights only. 8-bit as `interactvlm convert --dtype int8` writes it: the matrices of the language
+model's blocks with one float32 scale per row, everything else in bf16. 4-bit is not built: the same
+matrices with one float32 scale per 64 values, 4.5 bits each.
 """
 
 import math
-import re
 
 from interactvlm.checkpoints.inspection import model_shapes
 from interactvlm.config import InteractVLMConfig, preset
+from interactvlm.int8 import MATRIX
 
-_BLOCK_MATRIX = re.compile(r"language\.llama\.model\.layers\.\d+\.(?:self_attn|mlp)\..+\.weight")
 _GIB = 2**30
 
 
@@ -24,11 +24,13 @@ def main() -> None:
 
 
 def _row(name: str, config: InteractVLMConfig) -> str:
-    values = {key: math.prod(shape) for key, shape in model_shapes(config).items()}
-    total = sum(values.values())
-    blocks = sum(count for key, count in values.items() if _BLOCK_MATRIX.fullmatch(key))
+    shapes = model_shapes(config)
+    matrices = [shape for key, shape in shapes.items() if MATRIX.fullmatch(key)]
+    total = sum(math.prod(shape) for shape in shapes.values())
+    blocks = sum(math.prod(shape) for shape in matrices)
     rest = 2 * (total - blocks)
-    sizes = [4 * total, 2 * total, rest + blocks, rest + blocks * 4.5 / 8]
+    int8 = rest + blocks + 4 * sum(shape[0] for shape in matrices)
+    sizes = (4 * total, 2 * total, int8, rest + blocks * 4.5 / 8)
     gib = " | ".join(f"{size / _GIB:.2f} GiB" for size in sizes)
     language = config.language
     per_token = 2 * 2 * language.layers * language.hidden * language.key_value_heads

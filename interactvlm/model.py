@@ -20,6 +20,7 @@ from interactvlm.config import CONFIG_FILE, InteractVLMConfig
 from interactvlm.errors import AssetError, InputError
 from interactvlm.feat_lift import AttentionSplitter, FeatLift
 from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
+from interactvlm.int8 import ANY_VALUES, use_int8
 from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
 from interactvlm.localizer import MVLocalizer, covered_patches, upscale_masks
 from interactvlm.preprocessing import require_photo
@@ -120,17 +121,21 @@ class InteractVLM(ModelParts):
         config = InteractVLMConfig.load(folder / CONFIG_FILE)
         tokenizer = Tokenizer.load(folder, config.tokens)
         dtype = stored_dtype(folder, _VOCABULARY) if dtype is None else dtype
+        narrow = stored_dtype(folder, ANY_VALUES) == torch.int8
         before = torch.get_default_dtype()
         torch.set_default_dtype(dtype)
         try:
-            with torch.device(device), no_init_weights():
+            # Full-size matrices that 8-bit ones replace are never touched: on the CPU that is free.
+            with torch.device("cpu" if narrow else device), no_init_weights():
                 model = InteractVLM(config, tokenizer)
         finally:
             torch.set_default_dtype(before)
         if config.vision.kind == "perception":
             model.language.vision.float()  # its heat maps need single precision; it is small
+        if narrow:
+            use_int8(model)
         load_weights(model, folder)
-        return model.eval()
+        return model.to(device).eval()
 
     def save_pretrained(self, path: Path | str) -> None:
         """Writes config, tokenizer and weights (adapters merged), each file whole or not at all."""

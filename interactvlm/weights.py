@@ -27,7 +27,9 @@ WEIGHTS_INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth")
 """Suffixes of weight files that are pickles."""
 
-_DTYPE_NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+_DTYPE_NAMES = {
+    torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int8: "I8",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def write_pieces(
     """Writes one safetensors file; `pieces(key)` gives the values of a tensor bit by bit.
 
     Never holds a whole tensor: the memory needed is that of one piece. Pieces follow each other
-    in C order and have the type of the spec (float32, float16 or bfloat16).
+    in C order and have the type of the spec (float32, float16, bfloat16 or int8).
     Source: the format's description in the safetensors README.
     """
     # Wide numbers first: every tensor then begins at a multiple of its own number size.

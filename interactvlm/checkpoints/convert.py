@@ -24,6 +24,7 @@ from interactvlm.checkpoints.inspection import Inspection, inspect_released
 from interactvlm.checkpoints.llama_tokenizer import load_llama_tokenizer
 from interactvlm.config import CONFIG_FILE
 from interactvlm.errors import AssetError, InputError, ResourceError
+from interactvlm.int8 import MATRIX, quantize_rows
 from interactvlm.tokens import TOKENIZER_FILE
 from interactvlm.weights import WEIGHTS_FILE, WEIGHTS_INDEX, TensorSpec, write_pieces
 
@@ -31,7 +32,10 @@ PUBLISHED_CONFIG = "published_config.json"
 """The release's own config.json, kept for the record; nothing reads it."""
 CLIP_HINT = "openai/clip-vit-large-patch14"
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES = {
+    "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16,
+}  # fmt: skip
+"""`int8` is for the matrices of the language model; this is the type of all else."""
 _OWN_FILES = (CONFIG_FILE, TOKENIZER_FILE, WEIGHTS_FILE, WEIGHTS_INDEX, PUBLISHED_CONFIG)
 
 
@@ -45,8 +49,8 @@ class Conversion:
     """New model folder."""
     clip: Path | None = None
     """Folder of the CLIP photo tower, which no release contains."""
-    dtype: Literal["keep", "fp32", "bf16", "fp16"] = "keep"
-    """Number type of the new weights."""
+    dtype: Literal["keep", "fp32", "bf16", "fp16", "int8"] = "keep"
+    """Number type of the new weights; `int8` is that of the language model's matrices."""
     force: bool = False
     """Replace a model folder that is already there."""
 
@@ -67,8 +71,8 @@ def convert(job: Conversion) -> Inspection:
             f"this is a {found.title}; it needs the photo tower, which no release contains: fetch "
             f"{CLIP_HINT!r} and name its folder with --clip"
         )
-    specs = _new_specs(found, job.dtype)
-    _require_space(target, sum(spec.num_bytes for spec in specs.values()))
+    plan = _plan(found, job.dtype)
+    _require_space(target, sum(new.spec.num_bytes for new in plan.values()))
     folder = source.parent if source.is_file() else source
     tokenizer = load_llama_tokenizer(folder, found.config.tokens)
     rows = found.config.language.vocab_size
@@ -80,32 +84,51 @@ def convert(job: Conversion) -> Inspection:
         found.config.save(fresh / CONFIG_FILE)
         tokenizer.save_file(fresh / TOKENIZER_FILE)
         shutil.copyfile(folder / CONFIG_FILE, fresh / PUBLISHED_CONFIG)
-        _write_weights(found, specs, fresh)
+        _write_weights(found, plan, fresh)
     return found
 
 
-def _new_specs(found: Inspection, dtype: str) -> dict[str, TensorSpec]:
-    return {
-        name: TensorSpec(stored.spec.shape, _DTYPES.get(dtype, stored.spec.dtype))
-        for name, stored in found.tensors.items()
-    }
+@dataclass(frozen=True)
+class _New:
+    """One tensor to be written."""
+
+    name: str
+    """Of the weight it is made of."""
+    spec: TensorSpec
+    """Its shape and type."""
+    part: Literal["whole", "values", "scales"] = "whole"
+    """Which half of an 8-bit weight it is."""
 
 
-def _write_weights(found: Inspection, specs: Mapping[str, TensorSpec], folder: Path) -> None:
+def _plan(found: Inspection, dtype: str) -> dict[str, _New]:
+    """Every new tensor by its key."""
+    plan: dict[str, _New] = {}
+    for name, stored in found.tensors.items():
+        shape = stored.spec.shape
+        matrix = MATRIX.fullmatch(name) if dtype == "int8" else None
+        if matrix is None:
+            plan[name] = _New(name, TensorSpec(shape, _DTYPES.get(dtype, stored.spec.dtype)))
+            continue
+        plan[f"{matrix[1]}.values"] = _New(name, TensorSpec(shape, torch.int8), "values")
+        plan[f"{matrix[1]}.scales"] = _New(name, TensorSpec(shape[:1], torch.float32), "scales")
+    return plan
+
+
+def _write_weights(found: Inspection, plan: Mapping[str, _New], folder: Path) -> None:
     """One new file for each old one (the CLIP's among them), and their index."""
     by_path: dict[Path, list[str]] = {}
-    for name, stored in found.tensors.items():
-        by_path.setdefault(stored.path, []).append(name)
+    for key, new in plan.items():
+        by_path.setdefault(found.tensors[new.name].path, []).append(key)
     factors = load_factors(found.adapters)
     weight_map: dict[str, str] = {}
-    total = sum(spec.num_bytes for spec in specs.values())
+    total = sum(new.spec.num_bytes for new in plan.values())
     with tqdm(total=total, unit="B", unit_scale=True, desc="writing weights") as bar:
-        for number, (path, names) in enumerate(by_path.items(), start=1):
-            new = f"model-{number:05}-of-{len(by_path):05}.safetensors"
+        for number, (path, keys) in enumerate(by_path.items(), start=1):
+            file = f"model-{number:05}-of-{len(by_path):05}.safetensors"
             with open_tensors(path) as tensors:
-                shard = _Shard(found.tensors, tensors, factors, specs, bar)
-                write_pieces(folder / new, {name: specs[name] for name in names}, shard.pieces)
-            weight_map |= dict.fromkeys(names, new)
+                shard = _Shard(found.tensors, tensors, factors, plan, bar)
+                write_pieces(folder / file, {key: plan[key].spec for key in keys}, shard.pieces)
+            weight_map |= dict.fromkeys(keys, file)
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (folder / WEIGHTS_INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
@@ -117,16 +140,20 @@ class _Shard:
     stored: Mapping[str, Stored]
     tensors: Mapping[str, Tensor]
     factors: Mapping[str, Factors]
-    specs: Mapping[str, TensorSpec]
+    plan: Mapping[str, _New]
     bar: tqdm
 
-    def pieces(self, name: str) -> Iterable[Tensor]:
-        """New values of one weight, rows at a time."""
-        key = self.stored[name].key
-        dtype = self.specs[name].dtype
-        for piece in merged_pieces(self.tensors[key], self.factors.get(name), dtype, key):
+    def pieces(self, key: str) -> Iterable[Tensor]:
+        """Values of one new tensor, rows at a time."""
+        new = self.plan[key]
+        old = self.stored[new.name].key
+        dtype = new.spec.dtype if new.part == "whole" else torch.float32
+        for piece in merged_pieces(self.tensors[old], self.factors.get(new.name), dtype, old):
+            if new.part != "whole":
+                values, scales = quantize_rows(piece)
+                piece = values if new.part == "values" else scales
             yield piece
-            self.bar.update(piece.numel() * dtype.itemsize)
+            self.bar.update(piece.numel() * new.spec.dtype.itemsize)
 
 
 def _require_free(target: Path, source: Path, *, force: bool) -> None:

@@ -27,8 +27,9 @@ class ConvertOptions:
     """New model folder; appears when it is whole."""
     clip: Path | None = None
     """Folder of openai/clip-vit-large-patch14 with config.json and weights."""
-    dtype: Literal["keep", "fp32", "bf16", "fp16"] = "keep"
-    """Number type of the new weights; `keep` leaves each as it is."""
+    dtype: Literal["keep", "fp32", "bf16", "fp16", "int8"] = "keep"
+    """Number type of the new weights; `keep` leaves each as it is, `int8` is for the matrices of
+    the language model (all else bf16) and halves the memory."""
     force: bool = False
     """Replace a model folder that is already there."""
 

@@ -19,6 +19,7 @@ from interactvlm.checkpoints.renaming import rename_keys
 from interactvlm.checkpoints.segment_anything import sam_rules
 from interactvlm.cli import main as cli
 from interactvlm.errors import AssetError, InputError, ResourceError
+from interactvlm.int8 import MATRIX
 from interactvlm.model import InteractVLM, SurfaceViews
 from interactvlm.provenance import weights_sha256
 from interactvlm.weights import weight_files
@@ -178,6 +179,30 @@ def test_numbers_of_mixed_width_are_kept_and_loaded_as_wide_as_the_vocabulary(
     assert ask(tmp_path / "model", None).view_probability is not None
     wide = InteractVLM.from_pretrained(tmp_path / "model", dtype=torch.float32)
     assert {value.dtype for value in wide.state_dict().values()} == {torch.float32}
+
+
+def test_eight_bits_halve_the_matrices_and_answer_the_same(publish, clip_folder, ask, tmp_path):
+    release = publish("sharded-bin", adapters=True)
+    convert(Conversion(release.folder, tmp_path / "wide", clip_folder, dtype="fp32"))
+    convert(Conversion(release.folder, tmp_path / "narrow", clip_folder, dtype="int8"))
+    wide, narrow = stored(tmp_path / "wide"), stored(tmp_path / "narrow")
+    matrices = [key for key in wide if MATRIX.fullmatch(key)]
+    assert len(matrices) == 7 * release.sizes.layers
+    for key in matrices:
+        at = key.removesuffix(".weight")
+        values, scales = narrow.pop(f"{at}.values"), narrow.pop(f"{at}.scales")
+        assert (values.dtype, scales.dtype) == (torch.int8, torch.float32)
+        error = (values.float() * scales[:, None] - wide.pop(key)).abs()
+        assert bool((error <= 0.5001 * scales[:, None]).all()), key
+    assert narrow.keys() == wide.keys()
+    assert {value.dtype for value in narrow.values()} == {torch.bfloat16}
+    contacts = [ask(tmp_path / name, torch.float32) for name in ("wide", "narrow")]
+    assert contacts[0].answer == contacts[1].answer
+    probabilities = [contact.vertex_probability for contact in contacts]
+    torch.testing.assert_close(*probabilities, atol=0.02, rtol=0)
+    model = InteractVLM.from_pretrained(tmp_path / "narrow")
+    model.save_pretrained(tmp_path / "again")
+    assert stored(tmp_path / "again").keys() == stored(tmp_path / "narrow").keys()
 
 
 def test_a_weight_beyond_fp16_is_named(publish, clip_folder, tmp_path):
