@@ -253,6 +253,11 @@ class InteractVLMConfig:
             raise AssetError(f"model config not found; expected a file at {str(path)!r}") from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise AssetError(f"model config is not valid JSON ({error}): {str(path)!r}") from None
+        if isinstance(values, dict) and "model_type" in values:
+            raise AssetError(
+                f"this is the config of a {values['model_type']!r} checkpoint as it was published; "
+                f"convert it first with `interactvlm convert`: {str(path)!r}"
+            )
         try:
             return InteractVLMConfig.from_dict(values)
         except (AssetError, InputError) as error:
@@ -304,12 +309,14 @@ def _lisa(language: LanguageConfig) -> InteractVLMConfig:
 
 
 def _lisa_7b() -> InteractVLMConfig:
-    lora = LoraConfig(rank=8)
-    return _lisa(
+    # Built on the first Llama: another epsilon, half the positions, one more token.
+    base = _lisa(
         LanguageConfig(
-            hidden=4096, layers=32, heads=32, key_value_heads=32, mlp_width=11008, lora=lora
+            vocab_size=32004, hidden=4096, layers=32, heads=32, key_value_heads=32,
+            mlp_width=11008, rms_eps=1e-6, max_positions=2048, lora=LoraConfig(rank=8),
         )
-    )
+    )  # fmt: skip
+    return dataclasses.replace(base, tokens=dataclasses.replace(base.tokens, more=("<im_patch>",)))
 
 
 def _lisa_13b() -> InteractVLMConfig:

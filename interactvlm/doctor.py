@@ -72,24 +72,33 @@ def _python() -> Finding:
 
 
 def _weights(folder: Path | None) -> Finding:
-    from interactvlm.assets_dir import MODEL_FILES, default_weights, verified_sha256
+    from interactvlm.assets_dir import MODEL_FILES, default_weights
+    from interactvlm.checkpoints.identify import identify, looks_published
     from interactvlm.config import CONFIG_FILE, InteractVLMConfig
-    from interactvlm.weights import WEIGHTS_FILE
+    from interactvlm.provenance import weights_sha256
+    from interactvlm.weights import WEIGHTS_INDEX, weight_files
 
     name = "shipped model" if folder is None else "model"
+    folder = None if folder is None else folder.expanduser()
+    if folder is not None and looks_published(folder):
+        published = identify(folder)
+        found = f"{published.text}: {str(folder)!r}"
+        return Finding(name, published.whole, True, found, published.advice)
     try:
-        folder = default_weights() if folder is None else folder.expanduser()
-        missing = [file for file in MODEL_FILES if not (folder / file).is_file()]
+        folder = default_weights() if folder is None else folder
+        sharded = (folder / WEIGHTS_INDEX).is_file()
+        wanted = (*MODEL_FILES[:-1], WEIGHTS_INDEX) if sharded else MODEL_FILES
+        missing = [file for file in wanted if not (folder / file).is_file()]
         if missing:
             raise AssetError(f"lacks {missing}: {str(folder)!r}")
         config = InteractVLMConfig.load(folder / CONFIG_FILE)
-        path = folder / WEIGHTS_FILE
-        digest = verified_sha256(path)
+        paths = weight_files(folder)
+        digest = weights_sha256(folder)
     except InteractVLMError as error:
         advice = "reinstall the package, or train one with `interactvlm train --preset mini`"
         return Finding(name, False, True, str(error), advice)
     labels = f"{len(config.labels)} labels" if config.labels else "open vocabulary"
-    size = path.stat().st_size / 2**20
+    size = sum(path.stat().st_size for path in paths) / 2**20
     return Finding(
         name, True, True, f"{labels}, {size:.1f} MiB, sha256 {digest}: {str(folder)!r}"
     )  # fmt: skip

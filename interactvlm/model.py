@@ -20,13 +20,14 @@ from interactvlm.config import CONFIG_FILE, InteractVLMConfig
 from interactvlm.errors import AssetError, InputError
 from interactvlm.feat_lift import AttentionSplitter, FeatLift
 from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
+from interactvlm.int8 import ANY_VALUES, use_int8
 from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
 from interactvlm.localizer import MVLocalizer, covered_patches, upscale_masks
 from interactvlm.preprocessing import require_photo
 from interactvlm.projection import TokenProjection
 from interactvlm.results import ContactMap
 from interactvlm.tokens import Tokenizer
-from interactvlm.weights import load_weights, require_folder, save_weights
+from interactvlm.weights import load_weights, require_folder, save_weights, stored_dtype
 from renders.cache import atomic_write
 from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
 from renders.lifting import PixelSurfaceMap, lift_human_logits, lift_object_logits
@@ -36,6 +37,8 @@ LONGEST_LABEL = 80
 """Characters of an object label; more is no label."""
 LIFTS_PER_CALL = 8
 """Questions lifted to vertices at once; bounds the memory of full-size masks."""
+_VOCABULARY = "language.llama.lm_head.weight"
+"""The weight whose number type a model is loaded in; releases mix types."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,18 +73,12 @@ class TrainingOutput:
     """Contact on the surface; vertices no view sees are 0."""
 
 
-class InteractVLM(nn.Module):
-    """The whole model. Sizes are all in the config; the tokenizer travels with the weights."""
+class ModelParts(nn.Module):
+    """Everything of a model that weights fill; sizes are all in the config."""
 
-    def __init__(self, config: InteractVLMConfig, tokenizer: Tokenizer) -> None:
+    def __init__(self, config: InteractVLMConfig) -> None:
         super().__init__()
-        if len(tokenizer) > config.language.vocab_size:
-            raise AssetError(
-                f"tokenizer has {len(tokenizer)} ids, the config's vocab_size is only "
-                f"{config.language.vocab_size}"
-            )
         self.config = config
-        self.tokenizer = tokenizer
         local = config.localizer
         self.language = LanguageModel(config)
         self.token_projection = TokenProjection(config.language.hidden, local.dim)
@@ -89,6 +86,19 @@ class InteractVLM(nn.Module):
         if local.splitter_width:
             self.attention_splitter = AttentionSplitter(local.dim, local.splitter_width)
         self.localizer = MVLocalizer(local)
+
+
+class InteractVLM(ModelParts):
+    """The whole model; the tokenizer travels with the weights."""
+
+    def __init__(self, config: InteractVLMConfig, tokenizer: Tokenizer) -> None:
+        if len(tokenizer) > config.language.vocab_size:
+            raise AssetError(
+                f"tokenizer has {len(tokenizer)} ids, the config's vocab_size is only "
+                f"{config.language.vocab_size}"
+            )
+        super().__init__(config)
+        self.tokenizer = tokenizer
         self._human_views: SurfaceViews | None = None
 
     @property
@@ -98,9 +108,10 @@ class InteractVLM(nn.Module):
 
     @staticmethod
     def from_pretrained(
-        path: Path | str, *, device: str = "cpu", dtype: torch.dtype = torch.float32
+        path: Path | str, *, device: str = "cpu", dtype: torch.dtype | None = None
     ) -> "InteractVLM":
-        """A model from a folder that `save_pretrained` wrote, in evaluation mode.
+        """A model from a folder that `save_pretrained` or `interactvlm convert` wrote, in
+        evaluation mode. Without `dtype` its numbers are as wide as the vocabulary's on disk.
 
         Raises AssetError naming the folder, file, key or shape that is not as it should be.
         """
@@ -109,17 +120,22 @@ class InteractVLM(nn.Module):
         folder = require_folder(Path(path))
         config = InteractVLMConfig.load(folder / CONFIG_FILE)
         tokenizer = Tokenizer.load(folder, config.tokens)
+        dtype = stored_dtype(folder, _VOCABULARY) if dtype is None else dtype
+        narrow = stored_dtype(folder, ANY_VALUES) == torch.int8
         before = torch.get_default_dtype()
         torch.set_default_dtype(dtype)
         try:
-            with torch.device(device), no_init_weights():
+            # Full-size matrices that 8-bit ones replace are never touched: on the CPU that is free.
+            with torch.device("cpu" if narrow else device), no_init_weights():
                 model = InteractVLM(config, tokenizer)
         finally:
             torch.set_default_dtype(before)
         if config.vision.kind == "perception":
             model.language.vision.float()  # its heat maps need single precision; it is small
+        if narrow:
+            use_int8(model)
         load_weights(model, folder)
-        return model.eval()
+        return model.to(device).eval()
 
     def save_pretrained(self, path: Path | str) -> None:
         """Writes config, tokenizer and weights (adapters merged), each file whole or not at all."""

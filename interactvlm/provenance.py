@@ -1,6 +1,7 @@
 """What a result was made from: hashes, versions, device and seed. No clock, so that the same
 request on the same machine gives the same bytes."""
 
+import hashlib
 import platform
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -9,7 +10,6 @@ from typing import Any
 
 from interactvlm.assets_dir import verified_sha256
 
-WEIGHTS_FILE = "model.safetensors"
 _LIBRARIES = ("anny", "numpy", "pillow", "torch", "transformers")
 
 
@@ -22,7 +22,7 @@ class Provenance:
     weights: str
     """Model folder."""
     weights_sha256: str
-    """Of the folder's weights file."""
+    """Of the folder's weights; see `weights_sha256`."""
     version: str
     """Of this package."""
     seed: int
@@ -53,13 +53,28 @@ def provenance_of(input_sha256: str, weights: Path, *, seed: int, device: str) -
     return Provenance(
         input_sha256=input_sha256,
         weights=str(weights),
-        weights_sha256=verified_sha256(weights / WEIGHTS_FILE),
+        weights_sha256=weights_sha256(weights),
         version=package_version(),
         seed=seed,
         device=device,
         python=platform.python_version(),
         libraries={name: _version(name) for name in _LIBRARIES},
     )
+
+
+def weights_sha256(folder: Path) -> str:
+    """SHA-256 of a folder's weights file; of several, of the list of their hashes.
+
+    Raises:
+        AssetError: a file is missing, or a shipped one is damaged.
+    """
+    from interactvlm.weights import weight_files
+
+    paths = weight_files(folder)
+    if len(paths) == 1:
+        return verified_sha256(paths[0])
+    lines = "".join(f"{verified_sha256(path)}  {path.name}\n" for path in paths)
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _version(name: str) -> str:

@@ -1,1 +1,1 @@
-"""Tables that rename the keys of published checkpoints to this package's modules."""
+"""Published checkpoints: their files, their key tables, their settings, and their conversion."""

@@ -15,7 +15,11 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class KeyRule:
-    """One regular expression over whole keys."""
+    """One regular expression over whole keys.
+
+    A rule with a target is plain text but for its groups, so that it can be read backwards too
+    (see `published_name`).
+    """
 
     pattern: str
     """Matched against the whole key."""
@@ -47,3 +51,44 @@ def rename_keys(
         else:
             raise AssetError(f"key {key!r} is not known in a {family} checkpoint")
     return renamed
+
+
+def published_name(name: str, rules: Sequence[KeyRule]) -> str:
+    """The key that the rules turn into `name`; `name` itself when there is none."""
+    for rule in rules:
+        key = None if rule.target is None else _backwards(rule.pattern, rule.target, name)
+        if key is not None:
+            return key
+    return name
+
+
+def _backwards(pattern: str, target: str, name: str) -> str | None:
+    """The key that one rule turns into `name`."""
+    pieces = _split_groups(pattern)
+    literals, groups = pieces[0::2], pieces[1::2]
+    words = re.split(r"\\(\d)", target)
+    order = [int(digit) - 1 for digit in words[1::2]]
+    inverse = re.escape(words[0])
+    for group, literal in zip(order, words[2::2], strict=True):
+        inverse += f"({groups[group]})" + re.escape(literal)
+    match = re.fullmatch(inverse, name)
+    if match is None:
+        return None
+    found = dict(zip(order, match.groups(), strict=True))
+    key = re.sub(r"\\(.)", r"\1", literals[0])
+    for group, literal in enumerate(literals[1:]):
+        key += found[group] + re.sub(r"\\(.)", r"\1", literal)
+    return key
+
+
+def _split_groups(pattern: str) -> list[str]:
+    """Texts outside and inside the outermost groups, in turn."""
+    pieces, depth = [""], 0
+    for sign in pattern:
+        depth += (sign == "(") - (sign == ")")
+        opens, closes = sign == "(" and depth == 1, sign == ")" and depth == 0
+        if opens or closes:
+            pieces.append("")
+        else:
+            pieces[-1] += sign
+    return pieces

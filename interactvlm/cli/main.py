@@ -25,6 +25,7 @@ VERBS = {
     "evaluate": "measure the model on a benchmark",
     "synth": "generate people with objects, exact contacts and pictures",
     "train": "train a model",
+    "convert": "turn released weights into a model folder of this package",
     "doctor": "what is installed and found, and how to get the rest",
 }
 """Every verb with its line in the help; the module of the same name beside this one runs it."""

@@ -77,7 +77,10 @@ def in_fresh_python(code):
     return done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["contact", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["contact", "--help"], ["convert", "--help"], ["doctor", "--help"]],
+)
 def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys; from interactvlm.cli.main import main; "
