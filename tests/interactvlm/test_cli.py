@@ -77,7 +77,9 @@ def in_fresh_python(code):
     return done.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["contact", "--help"], ["doctor", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["contact", "--help"], ["evaluate", "--help"], ["doctor", "--help"]]
+)
 def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys; from interactvlm.cli.main import main; "
@@ -113,7 +115,7 @@ def test_unknown_verb_names_the_nearest(capsys):
     assert "did you mean 'contact'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["damon"]])
+@pytest.mark.parametrize("arguments", [[], ["dragons"]])
 def test_evaluate_needs_a_known_benchmark(arguments, capsys):
     assert cli.main(["evaluate", *arguments]) == 2
     assert "known are synthetic" in capsys.readouterr().err
