@@ -4,6 +4,10 @@ Layouts: the publisher's `hot_dca_{split}.npz`, or one folder per split with `im
 `contact_label_objectwise.pkl` (or `.npy`), as InteractVLM splits that file. Photos are found by
 name in `{split}/images`, `images` or where they are listed. A label of a photo without a vertex is
 no sample. "supporting" is what carries the person: ground, floor, seat.
+
+`test-scene` and `train-scene` are InteractVLM's other labelling of the same photos,
+`contact_label_objectwise_wFootGround.pkl`: feet on the ground are "scene", as in RICH, and
+"supporting" is left out.
 """
 
 from pathlib import Path, PurePosixPath
@@ -14,6 +18,10 @@ import numpy as np
 from interactvlm.data.folder import DataFolder, unique_keys, vertex_mask
 from interactvlm.data.sample import BodyContact, Dataset, Entry, Sample
 from interactvlm.data.sources import SOURCES
+
+SCENE = "scene"
+"""Label of contact with the ground in the splits that have it."""
+_SUPPORTING, _FOOT_GROUND = "supporting", "foot_ground"
 
 _LABELS = {
     "transport": "motorcycle bicycle boat car truck bus train airplane",
@@ -27,8 +35,8 @@ _LABELS = {
     "kitchen": "knife spoon cup wine_glass oven fork bowl refrigerator toaster sink microwave",
 }
 CATEGORIES: dict[str, tuple[str, ...]] = {c: tuple(text.split()) for c, text in _LABELS.items()}
-"""Source: the categories of InteractVLM's evaluation. Names with blanks match there never, here
-they do; "supporting" and the labels not named are in no category."""
+"""Source: the categories of InteractVLM's evaluation. Names that it writes with blanks match nothing
+there; here they do. "supporting" and labels not named are in no category."""
 
 
 def category_of(label: str) -> str | None:
@@ -41,16 +49,19 @@ def open_damon(root: Path, split: str) -> Dataset:
     """One split. Raises AssetError naming the file that is missing or malformed."""
     source = SOURCES["damon"]
     folder = DataFolder(source, root)
-    split = source.checked_split(split)
-    path, listed, objectwise = _annotations(folder, split)
+    part, _, scene = source.checked_split(split).partition("-")
+    path, listed, objectwise = _annotations(folder, part, with_scene=bool(scene))
     if len(listed) != len(objectwise):
         raise folder.fault(path, f"labels {len(objectwise)} photos, {len(listed)} are listed")
     rows: list[tuple[str, str, Path]] = []
     vertices: list[Any] = []
     for name, labels in zip(listed, objectwise, strict=True):
-        image = _photo(folder, split, name)
+        image = _photo(folder, part, name)
         for label, ids in folder.table(labels, path).items():
             ids = folder.vertex_ids(ids, path, f"{label!r} of {name!r}")
+            if scene and _SUPPORTING in label:
+                continue
+            label = SCENE if scene and label == _FOOT_GROUND else label
             if ids:
                 rows.append((f"{PurePosixPath(name).stem}/{label}", label, image))
                 vertices.append(np.array(ids, dtype=np.int16))
@@ -64,10 +75,15 @@ def open_damon(root: Path, split: str) -> Dataset:
     return Dataset(source, split, entries, read)
 
 
-def _annotations(folder: DataFolder, split: str) -> tuple[Path, list[str], list[Any]]:
+def _annotations(
+    folder: DataFolder, split: str, *, with_scene: bool
+) -> tuple[Path, list[str], list[Any]]:
     """File of the labels, listed photos, and one dictionary label -> vertices per photo."""
     archive, base = f"hot_dca_{split}.npz", f"{split}/contact_label_objectwise"
-    path = folder.file(archive, f"{base}.pkl", f"{base}.npy")
+    if with_scene:
+        path = folder.file(f"{base}_wFootGround.pkl", f"{base}_wFootGround.npy")
+    else:
+        path = folder.file(archive, f"{base}.pkl", f"{base}.npy")
     if path.suffix == ".npz":
         arrays = folder.npz(path, "imgname", "contact_label_objectwise")
         names, objectwise = arrays["imgname"], arrays["contact_label_objectwise"]

@@ -74,7 +74,8 @@ SOURCES: dict[str, DatasetSource] = {
     source.name: source
     for source in (
         DatasetSource(
-            "damon", "DAMON", "https://deco.is.tue.mpg.de", _RESEARCH, ("test", "train", "trainval")
+            "damon", "DAMON", "https://deco.is.tue.mpg.de", _RESEARCH,
+            ("test", "train", "trainval", "test-scene", "train-scene"),
         ),
         DatasetSource(
             "3dir", "3DIR (LEMON)", "https://github.com/yyvhang/lemon_3d", _USTC, ("val", "train")

@@ -50,7 +50,7 @@ class Interview:
 
     model: BenchmarkModel
     dataset: Dataset
-    _bridges: dict[str, VertexBridge] = field(default_factory=dict)
+    _bridges: dict[str, VertexBridge] = field(default_factory=dict, init=False)
 
     def ask(self, wanted: Sequence[tuple[int, Kind]]) -> list[Answer]:
         """Answers about samples of one photo; a photo that cannot be read fails all of them.
@@ -110,7 +110,7 @@ class Interview:
             yield BodyAnswer(
                 key=sample.entry.key,
                 label=sample.entry.label,
-                image=str(sample.entry.image),
+                image=_photo_name(sample),
                 predicted=values >= contact.threshold,
                 target=sample.body.in_contact,
                 words=contact.answer,
@@ -130,7 +130,7 @@ class Interview:
             yield ObjectAnswer(
                 key=sample.entry.key,
                 label=sample.entry.label,
-                image=str(sample.entry.image),
+                image=_photo_name(sample),
                 affordance=sample.entry.affordance,
                 scores=object_scores(_finite(contact), sample.object.heat, contact.threshold),
                 words=contact.answer,
@@ -149,6 +149,12 @@ def object_scores(predicted: Tensor, target: Tensor, threshold: float) -> dict[s
         "absolute_error": soft.absolute_error, "iou": float(contact_iou(found, true)),
         "f1": float(hard.f1), "precision": float(hard.precision), "recall": float(hard.recall),
     }  # fmt: skip
+
+
+def _photo_name(sample: Sample) -> str:
+    """What names a photo on every machine: its last folders and its file."""
+    assert sample.entry.image is not None
+    return "/".join(sample.entry.image.parts[-3:])
 
 
 def _finite(contact: ContactMap) -> Tensor:

@@ -79,8 +79,8 @@ class BenchmarkConfig:
 class DamonConfig(BenchmarkConfig):
     """DAMON: body contact per object and with anything, against the published numbers."""
 
-    split: Literal["test", "train", "trainval"] = "test"
-    """Part of the data set."""
+    split: Literal["test", "train", "trainval", "test-scene", "train-scene"] = "test"
+    """Part of the data set; `-scene` with InteractVLM's labels of feet on the ground."""
     dataset: ClassVar[str] = "damon"
 
 

@@ -71,6 +71,19 @@ def test_damon_labels_may_be_an_npy(tmp_path):
     assert len(open_dataset("damon", tmp_path, "test")) == 5
 
 
+def test_damon_scene_labels_rename_the_ground_and_drop_what_carries(tmp_path):
+    make_damon(tmp_path)
+    ground = {"foot_ground": np.array([3300, 3301]), **DAMON_LABELS[0]}
+    labels = [ground, *DAMON_LABELS[1:]]
+    dump(labels, tmp_path / "test/contact_label_objectwise_wFootGround.pkl")
+    dataset = open_dataset("damon", tmp_path, "test-scene")
+    found = [entry.label for entry in dataset.entries]
+    assert found == ["scene", "chair", "tennis_racket", "bench", "dining_table"]
+    assert touched(dataset[0]) == [3300, 3301]
+    with pytest.raises(AssetError, match="wFootGround.pkl' or"):
+        open_dataset("damon", tmp_path, "train-scene")
+
+
 @pytest.mark.parametrize(
     ("label", "category"),
     [
