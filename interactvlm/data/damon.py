@@ -35,8 +35,8 @@ _LABELS = {
     "kitchen": "knife spoon cup wine_glass oven fork bowl refrigerator toaster sink microwave",
 }
 CATEGORIES: dict[str, tuple[str, ...]] = {c: tuple(text.split()) for c, text in _LABELS.items()}
-"""Source: the categories of InteractVLM's evaluation. Names that it writes with blanks match nothing
-there; here they do. "supporting" and labels not named are in no category."""
+"""Source: the categories of InteractVLM's evaluation. Names it writes with blanks match nothing
+there, here they do; "supporting" and labels not named are in no category."""
 
 
 def category_of(label: str) -> str | None:

@@ -93,10 +93,10 @@ class DataFolder:
 
     def vertex_ids(self, value: Any, path: Path, where: str) -> Sequence[int]:
         """Vertex numbers of SMPL, in the publisher's order; may be empty."""
-        ids = np.asarray(value if len(np.shape(value)) else [value])
+        ids = self._array(value, path, where).reshape(-1)
         if ids.size == 0:
             return ()
-        if ids.dtype.kind not in "iu" or ids.ndim != 1:
+        if ids.dtype.kind not in "iu":
             raise self.fault(path, f"has vertices of {where} that are no list of whole numbers")
         low, high = int(ids.min()), int(ids.max())
         if low < 0 or high >= SMPL_VERTICES:
@@ -107,7 +107,7 @@ class DataFolder:
 
     def contact_values(self, value: Any, path: Path, where: str) -> Bool[Tensor, "verts"]:
         """One number per SMPL vertex, not 0 where in contact, as a mask."""
-        numbers = np.asarray(value)
+        numbers = self._array(value, path, where)
         if numbers.size != SMPL_VERTICES or numbers.dtype.kind not in "biuf":
             raise self.fault(
                 path, f"must give {SMPL_VERTICES} numbers for {where}, found {_kind(value)}"
@@ -115,6 +115,15 @@ class DataFolder:
         if not np.isfinite(numbers).all():
             raise self.fault(path, f"has values for {where} that are not finite")
         return torch.from_numpy(numbers.reshape(-1) != 0)
+
+    def _array(self, value: Any, path: Path, where: str) -> np.ndarray:
+        """A list or array as an array; lists of unequal length make none."""
+        try:
+            return np.asarray(value)
+        except ValueError as error:
+            raise self.fault(
+                path, f"has something for {where} that is no array ({error})"
+            ) from None
 
 
 def vertex_mask(ids: Sequence[int]) -> Bool[Tensor, "verts"]:

@@ -38,11 +38,6 @@ def _body(report: Mapping[str, Any]) -> list[str]:
         ("semantic", "per label"),
     ):
         rows = [_ours(table[part]), _micro(table[part])]
-        if part == "semantic":
-            rows.append((
-                "ours, F1 weighted by samples", _number(table[part]["f1_weighted"]), "-", "-", "-",
-                str(table[part]["count"]), "this run",
-            ))  # fmt: skip
         rows += [_published_body(row) for row in report["published"] if row["part"] == part]
         lines += [f"### Contact {title}", "", *_table(_BODY_HEAD, rows), ""]
     lines += _categories(report)

@@ -24,7 +24,6 @@ from interactvlm.metrics import (
     semantic_scores,
     set_scores,
     unite_labels,
-    weighted_f1,
 )
 
 Table = dict[str, Any]
@@ -43,21 +42,20 @@ def body_table(
     """Per (photo, label) as `semantic`, per photo with all labels united as `binary`.
 
     `per_label` and `per_category` hold F1 as mean over samples and precision and recall both so
-    and over all vertices (micro), which the published tables print. Without `distance` there are
-    no geodesics.
+    and over all vertices (micro), which the published tables print. The published F1 "weighted" by
+    the labels' sample counts is the mean over samples. Without `distance` there are no geodesics.
     """
     samples = [ContactSample(a.image, a.label, a.predicted, a.target) for a in answers]
     touched = [s for s in samples if s.target.any()]
     if not touched:
         return {"semantic": None, "binary": None, "untouched": len(samples)}
-    labels = semantic_scores(touched)
-    semantic = _scored(touched, distance, resamples)
-    semantic["f1_weighted"] = weighted_f1(labels)
     untouched = len(samples) - len(touched)
     return {
-        "semantic": semantic,
+        "semantic": _scored(touched, distance, resamples),
         "binary": _scored(unite_labels(touched), distance, resamples),
-        "per_label": {name: asdict(scores) for name, scores in _by_count(labels).items()},
+        "per_label": {
+            name: asdict(scores) for name, scores in _by_count(semantic_scores(touched)).items()
+        },
         "per_category": _categories(touched, category_of),
         "untouched": untouched,
         "untouched_false_contact": false_contact_rate(samples) if untouched else None,

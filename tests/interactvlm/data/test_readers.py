@@ -211,6 +211,8 @@ def _pico_points(body, thing):
         (lambda root: _damon_with(root, DAMON_LABELS[:2]), "labels 2 photos, 3 are listed"),
         (lambda root: _damon_with(root, [{"cup": [6890]}, {}, {}]), "6890 to 6890 for .cup"),
         (lambda root: _damon_with(root, [{"cup": [0.5]}, {}, {}]), "no list of whole numbers"),
+        (lambda root: _damon_with(root, [{"cup": [[1], [2, 3]]}, {}, {}]), "no array"),
+        (lambda root: _damon_with(root, [{"cup": None}, {}, {}]), "no list of whole numbers"),
         (lambda root: _damon_with(root, [["cup"], {}, {}]), "dictionary of texts, found list of 1"),
         (lambda root: _damon_with(root, "labels"), "one entry per photo, found str"),
         (lambda root: ("damon", "test"), "lacks 'hot_dca_test.npz' or"),
