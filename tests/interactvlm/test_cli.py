@@ -77,9 +77,7 @@ def in_fresh_python(code):
     return done.stdout
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["contact", "--help"], ["evaluate", "--help"], ["doctor", "--help"]]
-)
+@pytest.mark.parametrize("arguments", [["--help"], ["contact", "--help"], ["doctor", "--help"]])
 def test_help_loads_nothing_heavy(arguments):
     code = (
         "import sys; from interactvlm.cli.main import main; "
@@ -87,6 +85,11 @@ def test_help_loads_nothing_heavy(arguments):
         "print([m for m in ('torch', 'transformers', 'numpy', 'anny') if m in sys.modules], code)"
     )
     assert in_fresh_python(code).splitlines()[-1] == "[] 0"
+
+
+@pytest.mark.parametrize("arguments", [["evaluate", "--help"], ["evaluate", "damon", "--help"]])
+def test_help_of_benchmarks_loads_nothing_heavy(arguments):
+    test_help_loads_nothing_heavy(arguments)
 
 
 @pytest.mark.parametrize("verb", cli.VERBS)
