@@ -20,23 +20,25 @@ _CHUMPY_ADVICE = (
 )
 
 
-class _Refused(pickle.UnpicklingError):
+class RefusedPickle(pickle.UnpicklingError):
     """A pickle asks for something that is not an array."""
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class ArrayUnpickler(pickle.Unpickler):
+    """Makes arrays, sparse matrices and plain values; raises RefusedPickle for all else."""
+
     def find_class(self, module_name: str, global_name: str) -> Any:
-        found = _allowed(module_name, global_name)
+        found = allowed_global(module_name, global_name)
         if found is None:
-            raise _Refused(f"{module_name}.{global_name}")
+            raise RefusedPickle(f"{module_name}.{global_name}")
         return found
 
 
-def _allowed(module: str, name: str) -> Any:
+def allowed_global(module: str, name: str) -> Any:
     """Our own object for a name a harmless pickle may use; never an import of what it asks."""
     if module.startswith(("numpy.core", "numpy._core")):
         known = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-        return {"_reconstruct": known[0], "scalar": known[1]}.get(name)
+        return {"_reconstruct": known[0], "scalar": known[1], "_frombuffer": _from_buffer}.get(name)
     if module == "numpy":
         return {"ndarray": np.ndarray, "dtype": np.dtype}.get(name)
     if module.startswith("scipy.sparse"):
@@ -46,6 +48,7 @@ def _allowed(module: str, name: str) -> Any:
         }.get(name)
     return {
         ("_codecs", "encode"): _latin1_bytes,
+        ("__builtin__", "bytes"): _no_bytes,
         ("copy_reg", "_reconstructor"): _new_sparse,
         ("copyreg", "_reconstructor"): _new_sparse,
         ("__builtin__", "object"): object,
@@ -53,17 +56,27 @@ def _allowed(module: str, name: str) -> Any:
     }.get((module, name))
 
 
+def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
+    """How pickles of protocol 5 hold arrays of numbers; NumPy refuses objects in a buffer."""
+    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+
+
 def _latin1_bytes(text: str, encoding: str) -> bytes:
     """How Python 3 writes bytes into old pickles."""
     if encoding not in ("latin1", "latin-1"):
-        raise _Refused(f"_codecs.encode with {encoding!r}")
+        raise RefusedPickle(f"_codecs.encode with {encoding!r}")
     return text.encode("latin1")
+
+
+def _no_bytes() -> bytes:
+    """How Python 3 writes the content of an empty array into old pickles."""
+    return b""
 
 
 def _new_sparse(kind: type, base: type, state: object) -> Any:
     """An empty sparse matrix, filled by the pickle afterwards, as Python 2 wrote them."""
     if base is not object or state is not None or not issubclass(kind, sparse.spmatrix):
-        raise _Refused(f"copy_reg._reconstructor of {kind.__name__}")
+        raise RefusedPickle(f"copy_reg._reconstructor of {kind.__name__}")
     return object.__new__(kind)
 
 
@@ -74,8 +87,8 @@ def load_array_pickle(path: Path) -> dict[str, Any]:
         AssetError: the file is no such pickle, or asks for anything but arrays.
     """
     try:
-        content = _ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    except _Refused as error:
+        content = ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+    except RefusedPickle as error:
         asked = str(error)
         reason = (
             _CHUMPY_ADVICE

@@ -39,7 +39,7 @@ def examine(weights: Path | None = None) -> list[Finding]:
     """Every finding; `weights` is a model folder to look at instead of the shipped one."""
     checks: list[Callable[[], Finding]] = [
         _python, lambda: _weights(weights), _anny_body, _cache_folder, _gpu, *_body_files(),
-        _open3d, _heic, _training_log,
+        _open3d, _heic, _training_log, *_datasets(),
     ]  # fmt: skip
     return [check() for check in checks]
 
@@ -174,6 +174,25 @@ def _body_file(family: str) -> Finding:
         f"{FOLDER_VARIABLE} to it"
     )
     return Finding(title, False, False, looked, advice)
+
+
+def _datasets() -> Iterator[Callable[[], Finding]]:
+    from interactvlm.data.sources import SOURCES
+
+    for name in SOURCES:
+        yield lambda name=name: _dataset(name)
+
+
+def _dataset(name: str) -> Finding:
+    """Whether a folder is there; its files are looked at when they are read."""
+    from interactvlm.data.sources import FOLDER_VARIABLE, SOURCES
+
+    source = SOURCES[name]
+    title, folder = f"{source.title} data", source.default_folder()
+    if folder is not None and folder.is_dir():
+        return Finding(title, True, False, repr(str(folder)))
+    looked = f"no folder {str(folder)!r}" if folder else f"{FOLDER_VARIABLE} is not set"
+    return Finding(title, False, False, looked, f"optional: {source.line()}")
 
 
 def _open3d() -> Finding:

@@ -39,6 +39,14 @@ def contact_scores(
     return ContactScores(_ratio(2 * precision * recall, precision + recall), precision, recall)
 
 
+def contact_iou(
+    predicted: Bool[Tensor, "*batch verts"], target: Bool[Tensor, "*batch verts"]
+) -> Float[Tensor, "*batch"]:
+    """Intersection over union of vertex masks, per sample; 1 where both are empty."""
+    both, either = (predicted & target).sum(-1), (predicted | target).sum(-1)
+    return torch.where(either > 0, both.double() / either.clamp(min=1), 1.0)
+
+
 @dataclass(frozen=True)
 class GeodesicError:
     """How far wrong vertices lie along the surface."""

@@ -31,7 +31,7 @@ from interactvlm.weights import load_weights, require_folder, save_weights, stor
 from renders.cache import atomic_write
 from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
 from renders.lifting import PixelSurfaceMap, lift_human_logits, lift_object_logits
-from renders.mesh import Mesh
+from renders.mesh import Mesh, PointCloud
 
 LONGEST_LABEL = 80
 """Characters of an object label; more is no label."""
@@ -157,9 +157,9 @@ class InteractVLM(ModelParts):
             views = self._human_views = self._views_of(mesh, build_human_view_set)
         return views
 
-    def object_views(self, mesh: Mesh) -> SurfaceViews:
-        """Views of an object; encoded once per mesh, kept on disk."""
-        return self._views_of(mesh, build_object_view_set)
+    def object_views(self, surface: Mesh | PointCloud) -> SurfaceViews:
+        """Views of an object; encoded once per mesh or point cloud, kept on disk."""
+        return self._views_of(surface, build_object_view_set)
 
     def forget_views(self) -> None:
         """To be called after the image encoder's weights changed."""
@@ -248,13 +248,17 @@ class InteractVLM(ModelParts):
         self,
         image: Image.Image,
         label: str,
-        mesh: Mesh,
+        surface: Mesh | PointCloud,
         *,
         box_xyxy_px: Sequence[int | float] | None = None,
+        known_only: bool = True,
     ) -> ContactMap:
-        """Where on an object's mesh the person in the photo touches it."""
-        asked = [self.known_label(label)]
-        views = self.object_views(mesh)
+        """Where on an object's mesh or points the person in the photo touches it.
+
+        `known_only` as in `predict_contact`.
+        """
+        asked = [self.known_label(label) if known_only else label]
+        views = self.object_views(surface)
         answers = self._answers(image, asked, "object", box_xyxy_px)
         return self._contact_maps(asked, answers, views, "object")[0]
 
@@ -359,10 +363,10 @@ class InteractVLM(ModelParts):
             for i, (label, answer) in enumerate(zip(labels, answers, strict=True))
         ]
 
-    def _views_of(self, mesh: Mesh, build: Callable[[Mesh, int], ViewSet]) -> SurfaceViews:
-        seen_set = build(mesh, self.config.view_resolution_px)
+    def _views_of(self, surface: Mesh | PointCloud, build: Callable[..., ViewSet]) -> SurfaceViews:
+        seen_set = build(surface, self.config.view_resolution_px)
         same = self.config.lift_resolution_px == self.config.view_resolution_px
-        lift_set = seen_set if same else build(mesh, self.config.lift_resolution_px)
+        lift_set = seen_set if same else build(surface, self.config.lift_resolution_px)
         local = self.config.localizer
         patches = None
         if local.patches == "covered":

@@ -1,23 +1,23 @@
 """`interactvlm evaluate BENCHMARK`: numbers on known truth."""
 
-from typing import Any
+from typing import Annotated, Any, Union
 
 EXAMPLES = """\
-The first word names the benchmark; `synthetic` is generated here when it is missing.
+The first word names the benchmark. `synthetic` is generated here when it is missing; the others
+need the publisher's files (docs/datasets.md says where to get them and under which licence).
 
 examples:
   interactvlm evaluate synthetic --split test
   interactvlm evaluate synthetic --split test --count 64 --json numbers.json
-  interactvlm evaluate synthetic --split test --shuffle-images"""
+  interactvlm evaluate damon --root datasets/damon --weights runs/mini/weights
+  interactvlm evaluate piad --root datasets/piad --split unseen-test --limit 100"""
 
-BENCHMARKS = ("synthetic",)
+BENCHMARKS = ("synthetic", "damon", "piad", "3dir", "pico", "rich")
 
 
 def prepare(arguments: list[str]) -> list[str]:
-    """Takes the benchmark's name off the arguments."""
-    if arguments and arguments[0] in BENCHMARKS:
-        return arguments[1:]
-    if "-h" in arguments or "--help" in arguments:
+    """Tells an unknown benchmark in our own words; the parser would list every option."""
+    if arguments and (arguments[0] in BENCHMARKS or {"-h", "--help"} & set(arguments)):
         return arguments
     from interactvlm.errors import InputError
 
@@ -25,15 +25,25 @@ def prepare(arguments: list[str]) -> list[str]:
     raise InputError(f"evaluate needs a benchmark, {found}; known are {', '.join(BENCHMARKS)}")
 
 
-def config_class() -> type:
-    """What the command line is parsed into."""
-    from interactvlm.evaluation.config import EvaluateConfig
+def config_class() -> Any:
+    """What the command line is parsed into: one kind of settings per benchmark."""
+    import tyro
 
-    return EvaluateConfig
+    from interactvlm.evaluation.config import BENCHMARK_CONFIGS, EvaluateConfig
+
+    kinds: dict[str, Any] = {"synthetic": EvaluateConfig, **BENCHMARK_CONFIGS}
+    members = [Annotated[kinds[name], tyro.conf.subcommand(name)] for name in BENCHMARKS]
+    return Union[tuple(members)]  # noqa: UP007 - made of a list
 
 
 def run(config: Any) -> int:
-    """0 when all was measured."""
+    """0 when all was measured, 1 when a photo could not be read or asked about."""
+    from interactvlm.evaluation.config import EvaluateConfig
+
+    return _synthetic(config) if isinstance(config, EvaluateConfig) else _published(config)
+
+
+def _synthetic(config: Any) -> int:
     from interactvlm.cli.output import chatter_to_stderr, to_stdout
 
     with chatter_to_stderr():
@@ -44,3 +54,16 @@ def run(config: Any) -> int:
     if config.json is not None:
         to_stdout(f"numbers: {config.json}")
     return 0
+
+
+def _published(config: Any) -> int:
+    from interactvlm.cli.output import chatter_to_stderr, to_stdout
+
+    with chatter_to_stderr():
+        from interactvlm.evaluation.benchmark import run_benchmark
+        from interactvlm.evaluation.markdown import as_markdown
+
+        report = run_benchmark(config)
+    to_stdout(as_markdown(report))
+    to_stdout(f"report: {config.out_folder / 'report.md'}")
+    return 1 if report["failures"] else 0

@@ -115,3 +115,14 @@ def test_json_and_exit_codes(shipped, capsys):
     (shipped / "mini" / "config.json").unlink()
     assert cli.main(["doctor"]) == 1
     assert "not there: shipped model" in capsys.readouterr().out
+
+
+def test_data_sets_are_told_with_site_and_licence_and_found_by_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("INTERACTVLM_DATASETS", raising=False)
+    missing = finding("DAMON data")
+    assert not missing.fine and not missing.needed
+    assert "deco.is.tue.mpg.de" in missing.advice and "non-commercial" in missing.advice
+    monkeypatch.setenv("INTERACTVLM_DATASETS", str(tmp_path))
+    assert str(tmp_path / "damon") in finding("DAMON data").found
+    (tmp_path / "damon").mkdir()
+    assert finding("DAMON data").fine
