@@ -26,9 +26,13 @@ _VERB = re.compile(
     r"steer|rid|plac|squeez|brac|dangl|hover|float)\w*)\b|n't\b"
 )
 _NEGATION = re.compile(
-    r"\b(?:not|no|never|without|neither|nor|nothing|none|cannot|unclear|hidden|untouched)\b|n't\b"
-    r"|\bfree of\b|\baway from\b|\bout of (?:frame|view|sight)\b"
-    r"|\b(?:dangl|hover|float)\w*|\bin (?:the |mid[ -]?)air\b"
+    r"\b(?:not|no|never|without|neither|nor|nothing|none|cannot|untouched)\b|n't\b"
+    r"|\bfree of\b|\baway from\b|\b(?:dangl|hover|float)\w*|\bin (?:the |mid[ -]?)air\b"
+)
+_UNKNOWN = re.compile(
+    r"\b(?:unclear|unknown|hidden|occluded|invisible|n/a|out of (?:frame|view|sight))\b"
+    r"|(?:\bnot|n't) (?:\w+ )?(?:visible|clear|known|shown|determine|tell|see)\b"
+    r"|\bcannot (?:be )?(?:seen|see|tell|determined?)\b"
 )
 _HEDGE = re.compile(r"\b(?:may|might|maybe|perhaps|possibly|could)\b")
 _GROUND = re.compile(r"\b(?:floor|ground|carpet|grass|pavement|street|sand)\b")
@@ -136,7 +140,7 @@ def _from_sentences(text: str) -> Iterator[Statement]:
             if before is not None and _ELLIPSIS.search(clause) and not names_part(clause):
                 # "The hand is near it but not touching it": the negation is the hand's.
                 before = Statement(before.text, False, before.weight)
-            elif names_part(clause) and not _is_elsewhere(clause):
+            elif names_part(clause) and not _says_nothing(clause):
                 if before is not None:
                     yield before
                 weight = HEDGED_WEIGHT if _HEDGE.search(clause) else 1.0
@@ -152,6 +156,8 @@ def _normalized(text: str) -> str:
     text = re.sub(r"\bon the (?:one|other) hand\b,?", " but ", text)
     text = _EXCEPTED.sub(" only ", text)
     text = re.sub(r"\b(?:rather than|instead of|other than)\b", " not ", text)
+    text = re.sub(r"\b(?:arm|head|back|foot)(?: |-)rest\b", "seat", text)
+    text = re.sub(r"\bits (?=\w)", f"{STAND_IN}'s ", text)  # a person's would be "his" or "her"
     text = re.sub(r"\bhand[- ]held\b|\bfirst[- ]hand\b|\bsecond[- ]hand\b", " ", text)
     return _NOT_THE_OTHER.sub(" ", _NO_DENIAL.sub(" ", text))
 
@@ -171,6 +177,11 @@ def _clauses(text: str) -> Iterator[str]:
             clause, has_verb = clause + before + piece, has_verb or own_verb or alone
     if clause.strip():
         yield clause
+
+
+def _says_nothing(clause: str) -> bool:
+    """Whether a clause speaks of parts that cannot be seen, or of other contact."""
+    return _UNKNOWN.search(clause) is not None or _is_elsewhere(clause)
 
 
 def _is_elsewhere(clause: str) -> bool:

@@ -87,8 +87,8 @@ def read_answer(text: str, label: str = "") -> Reading:
         return Reading("refused")
     if _ALL_EXCEPT.search(text) and not from_layout:
         return Reading("unusable")
-    told = any(not statement.touches for statement in statements) or denies_contact(text)
-    return Reading("no contact" if told or gathered.denied else "unusable")
+    told = gathered.denies or denies_contact(text)
+    return Reading("no contact" if told else "unusable")
 
 
 @dataclass
@@ -98,8 +98,10 @@ class _Gathered:
     sure: dict[tuple[str, Side | None, str], float] = field(default_factory=dict)
     open: dict[tuple[str, str], float] = field(default_factory=dict)
     denied: set[tuple[str, Side | None]] = field(default_factory=set)
+    denies: bool = False
 
     def add(self, statement: Statement) -> None:
+        self.denies = self.denies or not statement.touches
         for mention in find_mentions(statement.text):
             if statement.touches and statement.weight > 0 and not mention.negated:
                 self._affirm(mention, statement.weight)
@@ -117,15 +119,19 @@ class _Gathered:
             self.denied.discard((mention.part, side))
 
     def _deny(self, mention: PartMention) -> None:
+        self.denies = True
+        words = mention.words if is_region(mention.part, mention.words) else ""
         both: tuple[Side, ...] = ("left", "right")
         sides: tuple[Side | None, ...] = _sides(mention) or (*both, None)
-        for side in sides:
-            self.denied.add((mention.part, side))
-        for key in [k for k in self.sure if k[0] == mention.part and k[1] in sides]:
-            del self.sure[key]
-        if not mention.sides:
-            for words in [w for p, w in self.open if p == mention.part]:
-                del self.open[mention.part, words]
+        if not words:
+            self.denied |= {(mention.part, side) for side in sides}
+        for part, side, region in list(self.sure):
+            # "The palm but not the fingertips": a region takes no more than itself away.
+            if part == mention.part and side in sides and (not words or region == words):
+                del self.sure[part, side, region]
+        for part, said in list(self.open):
+            if part == mention.part and not mention.sides and (not words or said == words):
+                del self.open[part, said]
 
     def resolved(self) -> tuple[tuple[RegionWeight, ...], tuple[str, ...]]:
         """Every region with its weight, and the words whose side stayed open."""

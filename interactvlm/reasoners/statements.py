@@ -23,8 +23,8 @@ _YES = {
     *("✓", "✔", "✔️", "✅"),
 }
 _NO = {
-    *("no", "n", "false", "none", "not touching", "no contact", "not in contact", "n/a", "never"),
-    *("not visible", "unclear", "unknown", "0", "-", "–", "—", "✗", "✘", "❌"),
+    *("no", "n", "false", "none", "not touching", "no contact", "not in contact", "never", "0"),
+    *("-", "–", "—", "✗", "✘", "❌"),
 }
 
 

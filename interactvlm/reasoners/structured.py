@@ -30,10 +30,11 @@ _NAME_KEYS = re.compile(r"part|name|region|body|area|location|where")
 
 def json_statements(text: str) -> list[Statement] | None:
     """What the JSON in an answer says; None when there is no JSON about contact in it."""
-    for value in _json_values(text):
-        statements = list(_from_json(value, (), 0))
-        if statements:
-            return statements
+    for version in (text, _repaired(text)):
+        for value in _json_values(version):
+            statements = list(_from_json(value, (), 0))
+            if statements:
+                return statements
     return None
 
 
@@ -59,6 +60,15 @@ def _json_values(text: str) -> Iterator[Any]:
             at = found.start() + 1
             continue
         yield value
+
+
+def _repaired(text: str) -> str:
+    """Python's spelling of a value as JSON, and commas before a closing bracket taken out."""
+    text = re.sub(r"'([^'\n]*)'(?=\s*[:,\]}])", r'"\1"', text)
+    text = re.sub(r",(\s*[\]}])", r"\1", text)
+    for python, plain in (("True", "true"), ("False", "false"), ("None", "null")):
+        text = re.sub(rf"\b{python}\b", plain, text)
+    return text
 
 
 def _from_json(value: Any, path: tuple[str, ...], depth: int) -> Iterator[Statement]:

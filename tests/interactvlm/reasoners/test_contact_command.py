@@ -12,7 +12,7 @@ from interactvlm import pictures
 from interactvlm.cli import main as cli
 from interactvlm.contact_job import ContactRequest, run_contact
 from interactvlm.errors import InputError
-from interactvlm.reasoners import endpoint
+from interactvlm.reasoners import endpoint, words_model
 from interactvlm.reasoners.options import KEY_VARIABLE, ReasonerOptions
 from interactvlm.results import load_contact_npz
 
@@ -116,6 +116,17 @@ def test_a_request_with_weights_and_a_reasoner_is_refused(photo, tmp_path):
     )
     with pytest.raises(InputError, match="exclude each other"):
         run_contact(request)
+
+
+def test_a_model_handed_in_serves_many_photos(photo, tmp_path, server, monkeypatch):
+    url = f"{server.url}/chat/completions"
+    options = ReasonerOptions(url=url, model="tiny-vl")
+    model = words_model.load_words_model(options)
+    monkeypatch.setattr(words_model, "load_words_model", lambda *args: pytest.fail("loaded twice"))
+    request = ContactRequest(tmp_path / photo, tmp_path / "out", ("cup",), reasoner=options)
+    result = run_contact(request, model)
+    assert result.report["contacts"][0]["body_parts"] == ["left hand"]
+    assert result.report["provenance"]["weights"] == f"tiny-vl at {url}"
 
 
 def test_reading_the_options_loads_no_model_library():

@@ -90,6 +90,12 @@ def test_a_side_left_open_is_half_on_both_and_told(text):
          {"buttocks": 1.0}),
         ("The buttocks rest on the seat. His hands are resting on his knees.", {"buttocks": 1.0}),
         ("The left hand holds it, while the right hand is in his pocket.", {"left hand": 1.0}),
+        ("The left palm touches it but the left fingertips do not.", {"left palm": 1.0}),
+        ("The chest touches it, the back does not.", {"chest": 1.0}),
+        ("The left hand rests on the arm rest and the torso against its back.",
+         {"left hand": 1.0, "torso": 1.0}),
+        ("The left hand touches it. The right hand is not visible, the feet are out of frame.",
+         {"left hand": 1.0}),
         ("No body parts except the left hand touch the chair.", {"left hand": 1.0}),
         ("The torso touches it without the arms.", {"torso": 1.0}),
         ("The person isn't holding it with the left hand but with the right hand.",
@@ -209,6 +215,9 @@ def test_no_contact_is_an_answer(text):
         ("Everything except the head touches the bed.", "unusable"),
         ("It is not possible to tell which body parts touch the chair.", "unusable"),
         ("He is riding it.", "unusable"),
+        ("The left hand is hidden behind the chair.", "unusable"),
+        ('{"left hand": "unclear", "head": "not visible"}', "unusable"),
+        ("| part | contact |\n|---|---|\n| left hand | unclear |", "unusable"),
         ("I'm sorry, but I can't help with identifying people.", "refused"),
         ("I am unable to determine whether the person is touching the chair.", "refused"),
         ("As an AI, I cannot see photos.", "refused"),
@@ -222,6 +231,15 @@ def test_thinking_aloud_does_not_count():
     text = "<think>Maybe the feet touch it? The head too.</think>The left hand touches it."
     assert weights(text) == {"left hand": 1.0}
     assert read_answer("<think>the feet, no, wait").outcome == "unusable"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{'left hand': True, 'head': False}", '{"touching": ["left hand",],}',
+     "{'touching': ['left hand'], 'not_touching': ['head'],}"],
+)  # fmt: skip
+def test_json_in_pythons_spelling_is_read(text):
+    assert weights(text) == {"left hand": 1.0}
 
 
 def test_a_cut_json_is_read_as_far_as_it_goes():
