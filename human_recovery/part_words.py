@@ -5,6 +5,7 @@ Knows words only: no meshes, no contact. The names it gives are those of `human_
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 SIDED_PARTS = ("arm", "forearm", "hand", "thigh", "leg", "foot")
 """Parts that exist left and right."""
@@ -64,6 +65,8 @@ _PLURAL = {
 """
 _BOTH = {"left", "right"}
 _SIDES = {"left": {"left"}, "right": {"right"}, "both": _BOTH, "two": _BOTH}
+_ONE = {"one", "either", "single"}
+"""Words before a part that name one of two without saying which."""
 _LINKS = {"and", "or", ",", "/", "&", "plus"}
 _DETERMINERS = {
     *("the", "his", "her", "their", "its", "a", "an", "my", "your", "our", "person's", "man's"),
@@ -82,32 +85,60 @@ _THINGS = {
 """Words whose next word is a thing's part ("chair leg") or a phrase ("on the other hand")."""
 
 
+@dataclass(frozen=True)
+class PartMention:
+    """One body part as a text names it."""
+
+    part: str
+    """A key of `SYNONYMS`."""
+    words: str
+    """The words that name it: "index finger"."""
+    sides: frozenset[str]
+    """Of left and right, those the text names; empty where it leaves the side open."""
+    negated: bool
+    """Whether a negation stands right before it: "not the feet"."""
+
+
 def find_parts(text: str) -> set[str]:
     """The sided part names a text mentions, as "left hand" or "head".
 
     A singular without a side means both sides, unless a side carries over ("left hand and foot").
     Negated parts ("not the feet") and parts of things ("leg of the table") do not count.
     """
-    tokens = re.findall(r"[a-z]+(?:'[a-z]+)?|[^\sa-z]", _normalized(text))
     found: set[str] = set()
-    carried: set[str] = set()
-    negated = False
-    for part, sides, plural, start in _mentions(tokens):
-        if start is None:
-            carried, negated = set(), False
+    for mention in find_mentions(text):
+        if mention.negated:
             continue
-        if part == "not":
-            negated = True
-            continue
-        if part not in SIDED_PARTS:
-            names = {part}
+        if mention.part in SIDED_PARTS:
+            found |= {f"{side} {mention.part}" for side in mention.sides or _BOTH}
         else:
-            if not sides and not plural:
-                sides = carried
-            carried = sides
-            names = {f"{side} {part}" for side in sides or _BOTH}
-        if not negated:
-            found |= names
+            found.add(mention.part)
+    return found
+
+
+def find_mentions(text: str) -> list[PartMention]:
+    """Every part a text names, in its order; parts of things are left out.
+
+    A plural means both sides, a singular takes the side of the part it is linked to, if any. "one
+    hand" and "left or right hand" leave the side open.
+    """
+    tokens = re.findall(r"[a-z]+(?:'[a-z]+)?|[^\sa-z]", _normalized(text))
+    found: list[PartMention] = []
+    carried: frozenset[str] = frozenset()
+    negated = False
+    for part, words, sides in _mentions(tokens):
+        if not part:
+            carried, negated = frozenset(), words == "not"
+            continue
+        named = frozenset(sides or ())
+        if part in SIDED_PARTS:
+            if sides is None:
+                carried = named  # "one hand" is open whatever stood before it
+            elif named or words.split()[-1] in _PLURAL:
+                carried, named = named, named or frozenset(_BOTH)
+            else:
+                named = carried
+        found.append(PartMention(part, words, named, negated))
     return found
 
 
@@ -117,31 +148,37 @@ def _normalized(text: str) -> str:
     return lowered.replace("_", " ")
 
 
-def _mentions(tokens: list[str]) -> Iterator[tuple[str, set[str], bool, int | None]]:
-    """(part, sides said with it, plural, position), ("not", ...) at a negation, and a None position
-    wherever the run of linked parts ends."""
+def _mentions(tokens: list[str]) -> Iterator[tuple[str, str, set[str] | None]]:
+    """(part, its words, sides said with it or None for "one of them"), and with an empty part
+    wherever a run of linked parts ends, the words then being "not" where a negation begins."""
     at = 0
     sides: set[str] = set()
+    one = False
     while at < len(tokens):
         word = tokens[at]
         length = _part_length(tokens, at)
         if length:
             words = tuple(tokens[at : at + length])
             if not _is_thing(tokens, at, length):
-                behind = _bracketed_side(tokens, at + length)
-                yield _PART_OF_WORDS[words], sides | behind, words[-1] in _PLURAL, at
-                sides = set()
+                said = sides | _bracketed_sides(tokens, at + length)
+                unsaid = one and len(said) != 1
+                yield _PART_OF_WORDS[words], " ".join(words), None if unsaid else said
+                sides, one = set(), False
             at += length
             continue
         if word in _SIDES:
+            one = one or (bool(sides) and tokens[at - 1] == "or")
             sides = sides | _SIDES[word]
+        elif word in _ONE:
+            yield "", "", None
+            sides, one = set(), True
         elif word in _NEGATIONS:
-            yield "", set(), False, None
-            yield "not", set(), False, at
+            yield "", "not", None
+            one = False
         elif word not in _NEGATED_ON:
-            sides = set()
+            sides, one = set(), False
             if word not in "(),":
-                yield "", set(), False, None
+                yield "", "", None
         at += 1
 
 
@@ -170,8 +207,11 @@ def _is_thing(tokens: list[str], at: int, length: int) -> bool:
     return not (rest and rest[0] in _PERSON)
 
 
-def _bracketed_side(tokens: list[str], at: int) -> set[str]:
-    """The side in "hand (left)"."""
-    if tokens[at : at + 1] == ["("] and tokens[at + 2 : at + 3] == [")"]:
-        return set(_SIDES.get(tokens[at + 1], set()))
-    return set()
+def _bracketed_sides(tokens: list[str], at: int) -> set[str]:
+    """The sides in "hand (left)" and "hands (left and right)"."""
+    if tokens[at : at + 1] != ["("] or ")" not in tokens[at : at + 6]:
+        return set()
+    inside = tokens[at + 1 : tokens.index(")", at)]
+    if not all(word in _SIDES or word in _LINKS for word in inside):
+        return set()
+    return set().union(*(_SIDES.get(word, set()) for word in inside))

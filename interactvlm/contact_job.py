@@ -14,11 +14,11 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from interactvlm.assets_dir import default_weights
-from interactvlm.config import InteractVLMConfig
 from interactvlm.errors import AssetError, InputError, ResourceError
 from interactvlm.photo import Box, Photo, checked_box, read_photo
-from interactvlm.provenance import provenance_of
-from interactvlm.report import ContactReport, shown_label, write_result_folder
+from interactvlm.provenance import Provenance, provenance_of, provenance_of_named
+from interactvlm.reasoners.options import ReasonerOptions
+from interactvlm.report import ContactReport, ReportedConfig, shown_label, write_result_folder
 from interactvlm.results import ContactMap
 
 
@@ -26,7 +26,10 @@ from interactvlm.results import ContactMap
 class ContactModel(Protocol):
     """What of a model this job uses."""
 
-    config: InteractVLMConfig
+    @property
+    def config(self) -> ReportedConfig:
+        """Its sizes and names."""
+        ...
 
     def known_label(self, label: str) -> str:
         """The label in the model's spelling; InputError when it is unknown."""
@@ -53,6 +56,8 @@ class ContactRequest:
     """The person in pixels of the upright photo."""
     weights: Path | None = None
     """Model folder; None is the shipped one."""
+    reasoner: ReasonerOptions | None = None
+    """Another model to ask in words, in place of `weights`."""
     device: str = "cpu"
     """Torch device."""
     seed: int = 0
@@ -107,7 +112,8 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
     """Answers the request and writes its result folder.
 
     Raises:
-        InputError: the photo, a label, the box or the device cannot be used.
+        InputError: the photo, a label, the box or the device cannot be used, or both a model
+            folder and a reasoner are named.
         AssetError: the model folder is missing or damaged.
         ResourceError: memory or disk does not suffice.
     """
@@ -117,16 +123,13 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
         photo = read_photo(request.photo)
         box = _checked_box(request, photo)
     with watch.step("load"):
-        weights = (request.weights or default_weights()).expanduser()
-        device = checked_device(request.device)
-        model = load_model(weights, device) if model is None else model
-        provenance = provenance_of(photo.sha256, weights, seed=request.seed, device=device)
+        model, provenance = _loaded(request, photo, model)
     labels = known_labels(model, request.labels)
-    with watch.step("predict"), memory_told(device):
+    with watch.step("predict"), memory_told(provenance.device):
         torch.manual_seed(request.seed)
         shown_box = None if box is None else photo.image_box(box)
         maps = model.predict_contact(photo.image, labels, box_xyxy_px=shown_box)
-    _require_finite(maps, weights)
+    _require_finite(maps, provenance.weights)
     report = ContactReport(
         photo=photo,
         maps=maps,
@@ -134,11 +137,43 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
         config=model.config,
         box_xyxy_px=box,
         timings_s=watch.seconds,
-        warnings=(*photo.warnings, *_cut_answers(maps)),
+        warnings=(*photo.warnings, *_notes(maps)),
     )
     written = write_result_folder(request.out, report)
     complete = all(contact.finished for contact in maps)
     return ContactResult(request.out, maps, written, complete)
+
+
+def _loaded(
+    request: ContactRequest, photo: Photo, model: ContactModel | None
+) -> tuple[ContactModel, Provenance]:
+    """The model to ask and what its answers are made from."""
+    if request.reasoner is not None:
+        return _loaded_reasoner(request.reasoner, request, photo, model)
+    device = checked_device(request.device)
+    weights = (request.weights or default_weights()).expanduser()
+    model = load_model(weights, device) if model is None else model
+    return model, provenance_of(photo.sha256, weights, seed=request.seed, device=device)
+
+
+def _loaded_reasoner(
+    options: ReasonerOptions, request: ContactRequest, photo: Photo, model: ContactModel | None
+) -> tuple[ContactModel, Provenance]:
+    from interactvlm.reasoners.words_model import WordsModel, load_words_model
+
+    if request.weights is not None:
+        raise InputError(
+            "weights and a reasoner in words exclude each other; give --weights or --reasoner"
+        )
+    device = "endpoint" if options.url else checked_device(request.device)
+    if not isinstance(model, WordsModel):
+        with memory_told(device):
+            model = load_words_model(options, device)
+    reasoner = model.reasoner
+    provenance = provenance_of_named(
+        photo.sha256, reasoner.name, reasoner.weights_sha256, seed=request.seed, device=device
+    )
+    return model, provenance
 
 
 def load_model(weights: Path, device: str) -> ContactModel:
@@ -198,18 +233,21 @@ def _checked_box(request: ContactRequest, photo: Photo) -> Box | None:
     return checked_box(request.box_xyxy_px, photo.width, photo.height)
 
 
-def _require_finite(maps: Sequence[ContactMap], weights: Path) -> None:
+def _require_finite(maps: Sequence[ContactMap], weights: str) -> None:
     for contact in maps:
         if not bool(torch.isfinite(contact.vertex_probability).all()):
             raise AssetError(
                 f"the model gave NaN for {shown_label(contact.label)!r}; its weights are damaged, "
-                f"fetch them again: {str(weights)!r}"
+                f"fetch them again: {weights!r}"
             )
 
 
-def _cut_answers(maps: Sequence[ContactMap]) -> list[str]:
-    return [
-        f"the answer about {shown_label(contact.label)!r} was cut at the longest allowed length"
-        for contact in maps
-        if not contact.finished
-    ]
+def _notes(maps: Sequence[ContactMap]) -> list[str]:
+    """What a person should know about the maps; cut answers above all."""
+    notes = []
+    for contact in maps:
+        notes += contact.notes
+        if not contact.finished and not contact.notes:
+            label = shown_label(contact.label)
+            notes.append(f"the answer about {label!r} was cut at the longest allowed length")
+    return notes

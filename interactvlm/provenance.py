@@ -20,9 +20,9 @@ class Provenance:
     input_sha256: str
     """Of the photo's file."""
     weights: str
-    """Model folder."""
+    """Model folder, hub id, or model and address of an endpoint."""
     weights_sha256: str
-    """Of the folder's weights; see `weights_sha256`."""
+    """Of the folder's weights (see `weights_sha256`); empty when they lie elsewhere."""
     version: str
     """Of this package."""
     seed: int
@@ -50,10 +50,18 @@ def provenance_of(input_sha256: str, weights: Path, *, seed: int, device: str) -
     Raises:
         AssetError: the folder is the shipped one and its weights are damaged.
     """
+    digest = weights_sha256(weights)
+    return provenance_of_named(input_sha256, str(weights), digest, seed=seed, device=device)
+
+
+def provenance_of_named(
+    input_sha256: str, weights: str, digest: str, *, seed: int, device: str
+) -> Provenance:
+    """Provenance of a run with weights that are known by a name and perhaps a hash."""
     return Provenance(
         input_sha256=input_sha256,
-        weights=str(weights),
-        weights_sha256=weights_sha256(weights),
+        weights=weights,
+        weights_sha256=digest,
         version=package_version(),
         seed=seed,
         device=device,

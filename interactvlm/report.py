@@ -14,13 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from PIL import Image
 
 from human_recovery.topology import BodyTopology, get_topology
 from interactvlm import pictures, report_page
-from interactvlm.config import InteractVLMConfig
 from interactvlm.errors import InputError, ResourceError
 from interactvlm.photo import Box, Photo
 from interactvlm.provenance import Provenance
@@ -29,6 +28,15 @@ from interactvlm.results import ContactMap, save_contact_npz
 REPORT_FILE = "report.json"
 ANY_OBJECT = "any object"
 """How the empty label is shown."""
+
+
+@runtime_checkable
+class ReportedConfig(Protocol):
+    """What of a model's config a report keeps."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for config.json."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +49,7 @@ class ContactReport:
     """Contact of the body per label, at least one."""
     provenance: Provenance
     """What the result was made from."""
-    config: InteractVLMConfig
+    config: ReportedConfig
     """The model's sizes and names."""
     box_xyxy_px: Box | None = None
     """The person, in pixels of the original photo; None means the whole photo was asked about."""

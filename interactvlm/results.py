@@ -38,9 +38,11 @@ class ContactMap:
     answer: str = ""
     """The model's words."""
     finished: bool = True
-    """False when the words were cut at the longest allowed answer."""
+    """False when the words were cut at the longest allowed answer, or told nothing usable."""
     no_contact_margin: float = 0.0
     """Logit by which the first word leaned to "no contact", before the model's own bias."""
+    notes: tuple[str, ...] = ()
+    """What a person should know about this map, one sentence each, the label included."""
 
     def mask(self) -> Bool[Tensor, "verts"]:
         """Vertices in contact."""

@@ -1,9 +1,10 @@
 """`interactvlm contact`: one photo in, a result folder out."""
 
 import json as json_format
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -11,7 +12,10 @@ EXAMPLES = """\
 examples:
   interactvlm contact photo.jpg
   interactvlm contact photo.jpg --label chair --label cup --out result
-  interactvlm contact group.jpg --label sofa --box 120 40 380 600 --json"""
+  interactvlm contact group.jpg --label sofa --box 120 40 380 600 --json
+  interactvlm contact photo.jpg --label chair --reasoner Qwen/Qwen2.5-VL-3B-Instruct --samples 5
+  interactvlm contact photo.jpg --label chair --reasoner-url http://localhost:8000/v1 \\
+    --reasoner-model NAME"""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,20 @@ class ContactOptions:
     """The person as x0 y0 x1 y1 in pixels of the upright photo. Without it: the whole photo."""
     weights: Path | None = None
     """Model folder. Without it: the shipped miniature model."""
+    reasoner: Annotated[str | None, tyro.conf.arg(metavar="FOLDER|HUB_ID")] = None
+    """Image-text model of transformers that answers in words, in place of --weights."""
+    reasoner_url: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
+    """OpenAI-compatible endpoint that answers in words; the photo is sent there."""
+    reasoner_model: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Model at the endpoint. Without it: the variable INTERACTVLM_REASONER_MODEL."""
+    reasoner_key_variable: Annotated[str | None, tyro.conf.arg(metavar="VARIABLE")] = None
+    """Environment variable that holds the endpoint's key. Without it: INTERACTVLM_REASONER_KEY."""
+    reasoner_timeout: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None
+    """Longest wait for one answer of the endpoint. Without it: 120."""
+    samples: Annotated[int | None, tyro.conf.arg(metavar="COUNT")] = None
+    """Answers in words per label; several become probabilities. Without it: 1."""
+    offline: bool = False
+    """Never touch the network: a hub id must be in the local cache, an endpoint on this machine."""
     out: Path | None = None
     """Result folder. Without it: interactvlm_output/NAME_OF_THE_PHOTO."""
     json: bool = False
@@ -46,6 +64,7 @@ def run(options: ContactOptions) -> int:
     from interactvlm.cli.output import chatter_to_stderr, to_stdout
 
     with chatter_to_stderr():
+        reasoner = _reasoner(options)
         from interactvlm.contact_job import ContactRequest, run_contact
 
         request = ContactRequest(
@@ -53,6 +72,7 @@ def run(options: ContactOptions) -> int:
             labels=options.label,
             box_xyxy_px=options.box,
             weights=options.weights,
+            reasoner=reasoner,
             out=options.out or Path("interactvlm_output") / (options.photo.stem or "photo"),
             device=options.device,
             seed=options.seed,
@@ -63,3 +83,24 @@ def run(options: ContactOptions) -> int:
     else:
         to_stdout(result.summary())
     return 0 if result.complete else 1
+
+
+def _reasoner(options: ContactOptions) -> Any:
+    """The `ReasonerOptions` the flags ask for, or None; checked before a model is loaded."""
+    from interactvlm.errors import InputError
+    from interactvlm.reasoners.options import ReasonerFlags, checked_options
+
+    flags = ReasonerFlags(
+        reasoner=options.reasoner,
+        url=options.reasoner_url,
+        model=options.reasoner_model,
+        key_variable=options.reasoner_key_variable,
+        samples=options.samples,
+        timeout_s=options.reasoner_timeout,
+        offline=options.offline,
+    )
+    if options.weights is not None and flags.any_given():
+        raise InputError(
+            "--weights and a reasoner in words exclude each other; give only one of the two"
+        )
+    return checked_options(flags, os.environ, seed=options.seed)
