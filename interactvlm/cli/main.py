@@ -26,6 +26,8 @@ VERBS = {
     "synth": "generate people with objects, exact contacts and pictures",
     "train": "train a model",
     "doctor": "what is installed and found, and how to get the rest",
+    "models": "the open models for real photos: list or fetch them",
+    "perceive": "boxes, masks, keypoints and depth of a photo by open models",
 }
 """Every verb with its line in the help; the module of the same name beside this one runs it."""
 
