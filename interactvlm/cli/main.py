@@ -27,6 +27,8 @@ VERBS = {
     "train": "train a model",
     "convert": "turn released weights into a model folder of this package",
     "doctor": "what is installed and found, and how to get the rest",
+    "models": "the open models for real photos: list or fetch them",
+    "perceive": "boxes, masks, keypoints and depth of a photo by open models",
 }
 """Every verb with its line in the help; the module of the same name beside this one runs it."""
 

@@ -1,0 +1,154 @@
+"""Open models in the real layout on a real photo: geometry, files, faults."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from interactvlm.cli.main import main
+from interactvlm.errors import AssetError, InputError
+from interactvlm.open_models.boxes import BoxDetector, corner_boxes, label_spans, strongest
+from interactvlm.open_models.depth import DepthEstimator
+from interactvlm.open_models.keypoints import PoseEstimator
+from interactvlm.open_models.loading import Source, resolved_revision
+from interactvlm.open_models.masks import Segmenter
+from interactvlm.open_models.photo_perception import PERSON
+from interactvlm.open_models.registry import OPEN_MODELS, default_model
+
+
+@pytest.fixture(scope="module")
+def photo():
+    return Image.fromarray(data.astronaut()).crop((0, 0, 300, 200))
+
+
+def test_label_spans_are_the_words_between_full_stops():
+    ids = torch.tensor([2, 9, 7, 5, 8, 5, 3])  # [CLS] office chair . cup . [SEP]
+    assert [s.tolist() for s in label_spans(ids, 5, 2)] == [[1, 2], [4]]
+
+
+def test_corner_boxes_are_pixels_inside_the_photo():
+    boxes = torch.tensor([[0.5, 0.5, 0.5, 1.0], [0.0, 0.0, 0.4, 0.2]])
+    expected = torch.tensor([[75.0, 0.0, 225.0, 200.0], [0.0, 0.0, 60.0, 20.0]])
+    torch.testing.assert_close(corner_boxes(boxes, 300, 200), expected)
+
+
+def test_near_copies_weak_and_empty_boxes_are_left_out():
+    boxes = torch.tensor(
+        [[0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30], [5, 5, 5, 9], [40, 40, 50, 50]]
+    ).float()
+    score = torch.tensor([0.6, 0.9, 0.5, 0.99, 0.1])
+    assert strongest(boxes, score, 0.3).tolist() == [1, 2]
+    assert strongest(boxes[:0], score[:0], 0.3).tolist() == []
+
+
+def test_boxes_equal_the_library_post_processing(models_folder, photo):
+    from transformers import GroundingDinoProcessor
+
+    detector = BoxDetector(Source(str(models_folder / "boxes")), threshold=0.0)
+    found = detector.find(photo, ["office chair"])
+    assert found
+    processor = GroundingDinoProcessor(detector.image_processor, detector.tokenizer)
+    inputs = processor(images=photo, text="office chair.", return_tensors="pt")
+    with torch.no_grad():
+        output = detector.model(**inputs)
+    library = processor.post_process_grounded_object_detection(
+        output, inputs["input_ids"], threshold=0.0, target_sizes=[(200, 300)]
+    )[0]["boxes"].clamp(min=0)
+    library = torch.minimum(library, torch.tensor([300.0, 200.0, 300.0, 200.0]))
+    for detection in found:
+        assert float((library - torch.tensor(detection.box_xyxy_px)).abs().amax(1).min()) < 1e-3
+
+
+def test_no_labels_find_nothing_and_odd_labels_are_refused(models_folder, photo):
+    detector = BoxDetector(Source(str(models_folder / "boxes")))
+    assert detector.find(photo, []) == []
+    for label in ("", "a cup. a dog"):
+        with pytest.raises(InputError, match="full stop"):
+            detector.find(photo, [label])
+
+
+def test_masks_have_the_photo_size(models_folder, photo):
+    segmenter = Segmenter(Source(str(models_folder / "masks")))
+    masks, quality = segmenter.segment(photo, [(10, 20, 200, 180), (0, 0, 50, 50)])
+    assert masks.shape == (2, 200, 300) and masks.dtype == bool
+    assert quality.shape == (2,)
+    assert segmenter.segment(photo, [])[0].shape == (0, 200, 300)
+
+
+def test_keypoints_lie_around_the_box_they_came_from(models_folder, photo):
+    estimator = PoseEstimator(Source(str(models_folder / "keypoints")))
+    boxes = [(20, 30, 80, 150), (200, 50, 280, 190)]
+    found = estimator.find(photo, boxes)
+    assert found.shape == (2, 17, 3)
+    for points, (x0, y0, x1, y1) in zip(found, boxes, strict=True):
+        wide, high = x1 - x0, y1 - y0
+        assert (points[:, 0] > x0 - wide).all() and (points[:, 0] < x1 + wide).all()
+        assert (points[:, 1] > y0 - high).all() and (points[:, 1] < y1 + high).all()
+    assert estimator.find(photo, []).shape == (0, 17, 3)
+
+
+def test_depth_has_the_photo_size(models_folder, photo):
+    depth = DepthEstimator(Source(str(models_folder / "depth"))).estimate(photo)
+    assert depth.values.shape == (200, 300)
+    assert np.isfinite(depth.values).all()
+    assert not depth.metric
+
+
+def test_one_command_writes_every_file(models_folder, photo, tmp_path, capsys):
+    path = tmp_path / "photo.png"
+    photo.save(path)
+    arguments = ["perceive", str(path), "--label", "cup", "--offline", "--out", str(tmp_path / "o")]
+    arguments += ["--box-threshold", "0"]
+    for step in ("boxes", "masks", "keypoints", "depth"):
+        arguments += [f"--{step}", str(models_folder / step)]
+    assert main(arguments) == 0
+    described = json.loads((tmp_path / "o" / "detections.json").read_text())
+    labels = [d["label"] for d in described["detections"]]
+    people = labels.count(PERSON)
+    assert labels == [PERSON] * people + ["cup"] * (len(labels) - people) and people
+    assert described["models"]["masks"].endswith("@folder")
+    with np.load(tmp_path / "o" / "masks.npz") as stored:
+        assert stored["masks"].shape == (len(labels), 200, 300)
+    keypoints = json.loads((tmp_path / "o" / "keypoints.json").read_text())
+    assert [len(person["keypoints"]) for person in keypoints] == [51] * people
+    assert np.load(tmp_path / "o" / "depth.npy").shape == (200, 300)
+    assert Image.open(tmp_path / "o" / "perception.png").size == (600, 200)
+    assert "cup" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("facebook/no-such-model-anywhere", "local cache"),
+        ("./nothing/here", "no model folder"),
+        ("justaname", "owner/name"),
+    ],
+)
+def test_a_model_that_is_not_there_is_one_sentence(name, said):
+    with pytest.raises(AssetError, match=said):
+        DepthEstimator(Source(name, offline=True))
+
+
+def test_a_folder_of_another_model_or_a_damaged_one_is_refused(models_folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(AssetError, match=r"config\.json"):
+        Segmenter(Source(str(tmp_path / "empty")))
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in (models_folder / "masks").iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    (broken / "model.safetensors").write_bytes(b"not weights at all")
+    with pytest.raises(AssetError, match="cannot be read"):
+        Segmenter(Source(str(broken)))
+
+
+def test_every_task_has_a_default_with_a_licence(capsys):
+    assert {model.task for model in OPEN_MODELS} == {"boxes", "masks", "keypoints", "depth", "words"}
+    assert default_model("masks").transformers_class == "SamModel"
+    assert resolved_revision(Source("no/such-model")) == ""
+    assert main(["models"]) == 0
+    printed = capsys.readouterr().out
+    assert all(model.hub_id in printed and model.licence in printed for model in OPEN_MODELS)
