@@ -107,9 +107,7 @@ def _write_patches(
     return weight @ told.reshape(views, queries, heads * count, -1) + attention.out_proj.bias
 
 
-def _paint(
-    decoder: Any, token: Tensor, keys: Tensor
-) -> Float[Tensor, "views queries patches 4 4"]:
+def _paint(decoder: Any, token: Tensor, keys: Tensor) -> Float[Tensor, "views queries patches 4 4"]:
     """4 x 4 logits per patch: a transposed convolution whose kernel is its stride is linear."""
     cells = _upscale(decoder.upscale_conv1, keys)
     norm = decoder.upscale_layer_norm

@@ -2,9 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+if TYPE_CHECKING:
+    from interactvlm.open_models.loading import Source
+    from interactvlm.open_models.photo_perception import PerceptionModels
+    from interactvlm.open_models.registry import Task
 
 EXAMPLES = """\
 examples:
@@ -50,25 +55,14 @@ def run(options: PerceiveOptions) -> int:
 
     with chatter_to_stderr():
         from interactvlm.contact_job import checked_device, memory_told
-        from interactvlm.open_models.photo_perception import (
-            PerceptionModels,
-            perceive,
-            save_perception,
-        )
+        from interactvlm.open_models.photo_perception import perceive, save_perception
         from interactvlm.photo import read_photo
 
         photo = read_photo(options.photo)
         device = checked_device(options.device)
-        boxes, *others = (
-            _source(getattr(options, task), task, options, device)
-            for task in ("boxes", "masks", "keypoints", "depth")
-        )
-        if boxes is None:
-            from interactvlm.errors import InputError
-
-            raise InputError("boxes cannot be left out: masks and keypoints start from them")
         with memory_told(device):
-            seen = perceive(photo.image, options.label, PerceptionModels(boxes, *others, options.box_threshold))
+            seen = perceive(photo.image, options.label, _models(options, device))
+        seen = seen.in_pixels_of(photo.width, photo.height)
         out = options.out or Path("interactvlm_output") / (options.photo.stem or "photo")
         save_perception(out, photo.image, seen)
     for detection in seen.detections:
@@ -78,12 +72,29 @@ def run(options: PerceiveOptions) -> int:
     return 0
 
 
-def _source(name, task, options, device):
+def _models(options: PerceiveOptions, device: str) -> "PerceptionModels":
+    from interactvlm.errors import InputError
+    from interactvlm.open_models.photo_perception import PerceptionModels
+
+    boxes = _source(options, "boxes", options.boxes, device)
+    if boxes is None:
+        raise InputError("boxes cannot be left out: masks and keypoints start from them")
+    return PerceptionModels(
+        boxes=boxes,
+        masks=_source(options, "masks", options.masks, device),
+        keypoints=_source(options, "keypoints", options.keypoints, device),
+        depth=_source(options, "depth", options.depth, device),
+        box_threshold=options.box_threshold,
+    )
+
+
+def _source(options: PerceiveOptions, task: "Task", name: str, device: str) -> "Source | None":
+    """The named model of a step, its default for "", None for `none`."""
     from interactvlm.open_models.loading import Source
     from interactvlm.open_models.registry import default_model
 
     if name == "none":
         return None
     default = default_model(task)
-    revision = default.revision if not name else "main"
+    revision = "main" if name else default.revision
     return Source(name or default.hub_id, revision, options.offline, device)

@@ -3,7 +3,6 @@
 Image processors run on their Pillow back ends: torchvision is not needed.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +101,7 @@ def fetch(name: str, revision: str = "main") -> Path:
 
 def _require_plausible(source: Source) -> None:
     path = Path(source.name).expanduser()
-    looks_local = path.is_absolute() or source.name.startswith((".", "~")) or os.sep * 2 in str(path)
+    looks_local = path.is_absolute() or source.name.startswith((".", "~"))
     if source.is_folder:
         if not (path / "config.json").is_file():
             raise AssetError(f"folder holds no config.json of a model: {str(path)!r}")

@@ -7,7 +7,7 @@ Every step is a file in the result folder, so that a later step can take it from
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,16 +50,32 @@ class PerceptionModels:
 
 @dataclass(frozen=True, eq=False)
 class PhotoPerception:
-    """What the models saw, in pixels of the photo."""
+    """What the models saw. Boxes and keypoints are in pixels of a photo of `width` x `height`."""
 
     detections: tuple[Detection, ...]
     """People first, then objects, best first each."""
+    width: int
+    height: int
     masks: Bool[np.ndarray, "detections height width"] | None = None
     keypoints: Float32[np.ndarray, "people 17 3"] | None = None
     """x, y, confidence of the detections that are people, in their order."""
     depth: DepthMap | None = None
     provenance: dict[str, str] = field(default_factory=dict)
     """Model and revision per step."""
+
+    def in_pixels_of(self, width: int, height: int) -> "PhotoPerception":
+        """Boxes and keypoints at another size of the same photo; maps stay as they are."""
+        x, y = width / self.width, height / self.height
+        detections = []
+        for found in self.detections:
+            x0, y0, x1, y1 = found.box_xyxy_px
+            detections.append(replace(found, box_xyxy_px=(x0 * x, y0 * y, x1 * x, y1 * y)))
+        keypoints = self.keypoints
+        if keypoints is not None:
+            keypoints = keypoints * np.array([x, y, 1.0], dtype=np.float32)
+        return replace(
+            self, detections=tuple(detections), keypoints=keypoints, width=width, height=height
+        )
 
     @property
     def people(self) -> tuple[Detection, ...]:
@@ -94,13 +110,15 @@ def perceive(
         depth = DepthEstimator(models.depth).estimate(image)
         bar.update()
     bar.close()
-    return PhotoPerception(tuple(found), masks, keypoints, depth, provenance)
+    return PhotoPerception(
+        tuple(found), image.width, image.height, masks, keypoints, depth, provenance
+    )
 
 
 def save_perception(folder: Path, image: Image.Image, seen: PhotoPerception) -> list[Path]:
     """Write what was seen; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = [_write_json(folder / "detections.json", _described(seen, image))]
+    written = [_write_json(folder / "detections.json", _described(seen))]
     if seen.masks is not None:
         written.append(folder / "masks.npz")
         with atomic_write(written[-1]) as temporary, temporary.open("wb") as stream:
@@ -119,6 +137,7 @@ def save_perception(folder: Path, image: Image.Image, seen: PhotoPerception) -> 
 
 def draw_perception(image: Image.Image, seen: PhotoPerception) -> Image.Image:
     """The photo with tinted masks, boxes with labels, and skeletons; depth beside it."""
+    seen = seen.in_pixels_of(image.width, image.height)
     canvas = image.convert("RGB").copy()
     for index in range(len(seen.detections) if seen.masks is not None else 0):
         assert seen.masks is not None
@@ -159,9 +178,9 @@ def _depth_picture(values: Float32[np.ndarray, "height width"]) -> Image.Image:
     return Image.fromarray((255 * shown).astype(np.uint8))
 
 
-def _described(seen: PhotoPerception, image: Image.Image) -> dict[str, Any]:
+def _described(seen: PhotoPerception) -> dict[str, Any]:
     return {
-        "width": image.width, "height": image.height,
+        "width": seen.width, "height": seen.height,
         "detections": [asdict(d) for d in seen.detections],
         "depth": None if seen.depth is None else ("metres" if seen.depth.metric else "relative"),
         "models": seen.provenance,

@@ -112,9 +112,7 @@ def _from_leaf(value: Any, path: tuple[str, ...]) -> Iterator[Statement]:
             yield Statement(named, False)
 
 
-def _from_text(
-    value: str, named: str, path: tuple[str, ...], touches: bool
-) -> Iterator[Statement]:
+def _from_text(value: str, named: str, path: tuple[str, ...], touches: bool) -> Iterator[Statement]:
     """A string below the keys `path`, which name the part `named` or none."""
     if plain_words(value) in _SIDES and named:
         yield Statement(f"{plain_words(value)} {named}", touches)

@@ -2,8 +2,9 @@
 
 `SPLIT/shard-00000/`: `rgb.npy` uint8 (pictures, size, size, 3); `instance.npy` uint8 (0 background,
 1 person, 2.. objects); `part.npy` uint8 (0 none, 1..15 body parts); `vertex.npy` uint16 (nearest
-body vertex, 65535 none); `depth.npy` float16 metres (0 background); `keypoints.npy` float32 (pictures, 25, 3) x, y in pixels and visibility; `contact.npy`
-uint8, one bit per vertex, a row per (scene, object); `manifest.json` with everything else.
+body vertex, 65535 none); `depth.npy` float16 metres (0 background); `keypoints.npy` float32
+(pictures, 25, 3) x, y in pixels and visibility; `contact.npy` uint8, one bit per vertex, a row per
+(scene, object); `manifest.json` with everything else.
 """
 
 import json

@@ -165,7 +165,8 @@ def test_all_patches_in_any_order_are_the_whole_view(tiny_config):
     prompts, views = torch.randn(2, 4, 32), torch.randn(4, 32, 4, 4)
     shuffled = torch.stack([torch.randperm(16) for _ in range(4)])
     torch.testing.assert_close(
-        localizer.decode(prompts, views, "human", shuffled), localizer.decode(prompts, views, "human")
+        localizer.decode(prompts, views, "human", shuffled),
+        localizer.decode(prompts, views, "human"),
     )
 
 

@@ -26,7 +26,10 @@ from transformers.models.grounding_dino.image_processing_pil_grounding_dino impo
 from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
 
-WORDS = "[PAD] [UNK] [CLS] [SEP] [MASK] . a chair cup office person red".split()
+WORDS = (
+    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "a", "chair", "cup", "office", "person",
+    "red",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +63,8 @@ def _boxes(folder):
     )  # fmt: skip
     (folder / "vocab.txt").write_text("\n".join(WORDS))
     processor = GroundingDinoImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96})
-    return GroundingDinoForObjectDetection(config), processor, BertTokenizer(str(folder / "vocab.txt"))
+    tokenizer = BertTokenizer(str(folder / "vocab.txt"))
+    return GroundingDinoForObjectDetection(config), processor, tokenizer
 
 
 def _masks(_folder):

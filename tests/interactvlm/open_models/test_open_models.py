@@ -10,12 +10,18 @@ from skimage import data
 
 from interactvlm.cli.main import main
 from interactvlm.errors import AssetError, InputError
-from interactvlm.open_models.boxes import BoxDetector, corner_boxes, label_spans, strongest
+from interactvlm.open_models.boxes import (
+    BoxDetector,
+    Detection,
+    corner_boxes,
+    label_spans,
+    strongest,
+)
 from interactvlm.open_models.depth import DepthEstimator
 from interactvlm.open_models.keypoints import PoseEstimator
 from interactvlm.open_models.loading import Source, resolved_revision
 from interactvlm.open_models.masks import Segmenter
-from interactvlm.open_models.photo_perception import PERSON
+from interactvlm.open_models.photo_perception import PERSON, PhotoPerception
 from interactvlm.open_models.registry import OPEN_MODELS, default_model
 
 
@@ -145,8 +151,23 @@ def test_a_folder_of_another_model_or_a_damaged_one_is_refused(models_folder, tm
         Segmenter(Source(str(broken)))
 
 
+def test_results_are_given_in_pixels_of_the_original():
+    seen = PhotoPerception(
+        (Detection(PERSON, 0.9, (10.0, 20.0, 30.0, 40.0)),),
+        width=100,
+        height=50,
+        keypoints=np.full((1, 17, 3), 10.0, np.float32),
+    )
+    large = seen.in_pixels_of(200, 100)
+    assert large.detections[0].box_xyxy_px == (20.0, 40.0, 60.0, 80.0)
+    assert large.keypoints is not None
+    assert large.keypoints[0, 0].tolist() == [20.0, 20.0, 10.0]
+    assert (large.width, large.height) == (200, 100)
+
+
 def test_every_task_has_a_default_with_a_licence(capsys):
-    assert {model.task for model in OPEN_MODELS} == {"boxes", "masks", "keypoints", "depth", "words"}
+    tasks = {model.task for model in OPEN_MODELS}
+    assert tasks == {"boxes", "masks", "keypoints", "depth", "words"}
     assert default_model("masks").transformers_class == "SamModel"
     assert resolved_revision(Source("no/such-model")) == ""
     assert main(["models"]) == 0

@@ -111,9 +111,7 @@ def test_flags_that_cannot_be_are_one_sentence_and_exit_2(photo, capsys, flags, 
 
 def test_a_request_with_weights_and_a_reasoner_is_refused(photo, tmp_path):
     options = ReasonerOptions(url="http://127.0.0.1:9/v1/chat/completions", model="m")
-    request = ContactRequest(
-        tmp_path / photo, tmp_path / "out", weights=tmp_path, reasoner=options
-    )
+    request = ContactRequest(tmp_path / photo, tmp_path / "out", weights=tmp_path, reasoner=options)
     with pytest.raises(InputError, match="exclude each other"):
         run_contact(request)
 
