@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from safetensors import SafetensorError
+
 from interactvlm.errors import AssetError
 from interactvlm.open_models.registry import OPEN_MODELS
 
@@ -53,7 +55,7 @@ def load(source: Source, build: Callable[..., Loaded]) -> Loaded:
     _require_plausible(source)
     try:
         return build(source.location, **source.arguments)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise AssetError(_fault(source, error)) from None
 
 

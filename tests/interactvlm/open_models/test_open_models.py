@@ -1,6 +1,7 @@
 """Open models in the real layout on a real photo: geometry, files, faults."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -78,21 +79,38 @@ def test_no_labels_find_nothing_and_odd_labels_are_refused(models_folder, photo)
 
 def test_masks_have_the_photo_size(models_folder, photo):
     segmenter = Segmenter(Source(str(models_folder / "masks")))
-    masks, quality = segmenter.segment(photo, [(10, 20, 200, 180), (0, 0, 50, 50)])
+    masks, quality = segmenter.segment(photo, [(10.0, 20.0, 200.0, 180.0), (0.0, 0.0, 50.0, 50.0)])
     assert masks.shape == (2, 200, 300) and masks.dtype == bool
     assert quality.shape == (2,)
     assert segmenter.segment(photo, [])[0].shape == (0, 200, 300)
 
 
-def test_keypoints_lie_around_the_box_they_came_from(models_folder, photo):
+def _peak_at(column: float, row: float) -> torch.Tensor:
+    """Heat maps of one person, 16 x 12 cells, with every keypoint at one place."""
+    rows, columns = torch.meshgrid(torch.arange(16), torch.arange(12), indexing="ij")
+    away = (columns - column).square() + (rows - row).square()
+    return torch.exp(-away / 4).expand(1, 17, 16, 12).contiguous()
+
+
+def test_keypoints_come_back_to_pixels_of_the_photo(models_folder, photo, monkeypatch):
     estimator = PoseEstimator(Source(str(models_folder / "keypoints")))
-    boxes = [(20, 30, 80, 150), (200, 50, 280, 190)]
-    found = estimator.find(photo, boxes)
-    assert found.shape == (2, 17, 3)
-    for points, (x0, y0, x1, y1) in zip(found, boxes, strict=True):
-        wide, high = x1 - x0, y1 - y0
-        assert (points[:, 0] > x0 - wide).all() and (points[:, 0] < x1 + wide).all()
-        assert (points[:, 1] > y0 - high).all() and (points[:, 1] < y1 + high).all()
+    box = (200.0, 50.0, 260.0, 130.0)  # 3 : 4 as the crop, so only the 25 % margin is added
+
+    def found(column, row):
+        output = SimpleNamespace(heatmaps=_peak_at(column, row))
+        monkeypatch.setattr(estimator.model, "forward", lambda *_: output)
+        return estimator.find(photo, [box])[0]
+
+    middle = found(5.5, 7.5)
+    np.testing.assert_allclose(middle[:, :2], np.full((17, 2), (230.0, 90.0)), atol=1.0)
+    assert (middle[:, 2] > 0.8).all()
+    np.testing.assert_allclose(found(8.5, 7.5)[:, 0] - middle[:, 0], 3 * 75 / 11, atol=1.0)
+
+
+def test_random_pose_model_runs_on_two_people(models_folder, photo):
+    estimator = PoseEstimator(Source(str(models_folder / "keypoints")))
+    found = estimator.find(photo, [(20.0, 30.0, 80.0, 150.0), (200.0, 50.0, 280.0, 190.0)])
+    assert found.shape == (2, 17, 3) and np.isfinite(found).all()
     assert estimator.find(photo, []).shape == (0, 17, 3)
 
 
