@@ -43,21 +43,21 @@ class TrainConfig:
     """Folder with the `train` and `val` splits made by `interactvlm synth`."""
     out: Path = Path("runs/mini")
     """Folder of checkpoints, logs and the final weights."""
-    perception_steps: int = 4000
+    perception_steps: int = 6000
     """Steps in which only the photo tower learns."""
-    language_steps: int = 6000
+    language_steps: int = 4200
     """Steps in which tower, language model and token projection learn together."""
     view_steps: int = 200
     """Steps that teach the view encoder where on the body a pixel lies; it is frozen afterwards."""
-    localizer_steps: int = 1200
+    localizer_steps: int = 2000
     """Steps in which FeatLift and the mask decoder learn on the finished tokens."""
-    batch: int = 32
+    batch: int = 24
     """Pictures per step and process."""
-    queries: int = 48
+    queries: int = 32
     """Questions per step and process in the language stage."""
-    localizer_batch: int = 24
+    localizer_batch: int = 32
     """Contact tokens per step in the localizer stage."""
-    rate: float = 1.5e-3
+    rate: float = 1.2e-3
     """Peak learning rate of tower and language model."""
     localizer_rate: float = 1e-3
     """Peak learning rate of FeatLift and the mask decoder."""
@@ -69,7 +69,7 @@ class TrainConfig:
     """Decay of the running average of the weights that is saved; 0 saves the last weights."""
     part_dropout: float = 0.3
     """Share of answers without body-part words."""
-    absent: float = 0.1
+    absent: float = 0.2
     """Share of pictures with an extra question about an object that is not there."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """Number type of forward passes."""
