@@ -201,6 +201,17 @@ class PixelSurfaceMap:
             InputError: the images have another size than the map.
         """
         values = self._gather(probability)
+        lifted = self.lift_covered(values, reduction=reduction, minimum=minimum)
+        return lifted.view(*probability.shape[:-3], self.num_vertices)
+
+    def lift_covered(
+        self,
+        values: Float[Tensor, "samples covered"],
+        *,
+        reduction: Literal["views", "pixels"] = "views",
+        minimum: float | None = None,
+    ) -> Float[Tensor, "samples verts"]:
+        """`lift` of values at the covered pixels only."""
         if minimum is None:
             total, mass = self._scatter(values), self._mass.to(values.dtype)[None]
         else:
@@ -210,8 +221,7 @@ class PixelSurfaceMap:
             total, mass = total.sum(1, keepdim=True), mass.sum(1, keepdim=True)
         per_view = torch.where(mass > 0, total / torch.where(mass > 0, mass, 1.0), 0.0)
         views = (mass > 0).sum(1).clamp(min=1)
-        lifted = per_view.sum(1) / views
-        return lifted.view(*probability.shape[:-3], self.num_vertices)
+        return per_view.sum(1) / views
 
     def masks_from_vertices(
         self,
@@ -292,7 +302,9 @@ def lift_human_logits(
 
     Source: InteractVLM, corrected human lift (no threshold inside).
     """
-    return surface_map.lift(logits.clamp(-LOGIT_LIMIT, LOGIT_LIMIT).sigmoid())
+    # Most pixels see nothing: pick the others first, then compute.
+    values = surface_map._gather(logits).clamp(-LOGIT_LIMIT, LOGIT_LIMIT).sigmoid()
+    return surface_map.lift_covered(values).view(*logits.shape[:-3], surface_map.num_vertices)
 
 
 def lift_object_logits(
@@ -303,7 +315,9 @@ def lift_object_logits(
     A visible pixel that says no therefore never lowers a vertex, and every vertex is 0 or above
     0.3. Source: InteractVLM, object mesh lift.
     """
-    return surface_map.lift(logits.sigmoid(), minimum=OBJECT_MINIMUM)
+    values = surface_map._gather(logits).sigmoid()
+    lifted = surface_map.lift_covered(values, minimum=OBJECT_MINIMUM)
+    return lifted.view(*logits.shape[:-3], surface_map.num_vertices)
 
 
 def lift_human_logits_original(
