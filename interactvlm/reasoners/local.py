@@ -173,9 +173,10 @@ def _config(source: str, reach: dict[str, Any]) -> Any:
 def _model(source: str, config: Any, reach: dict[str, Any]) -> Any:
     from transformers import AutoModelForImageTextToText
 
-    model, loading = AutoModelForImageTextToText.from_pretrained(
+    loaded: Any = AutoModelForImageTextToText.from_pretrained(
         source, config=config, dtype="auto", output_loading_info=True, **reach
     )
+    model, loading = loaded
     # transformers fills what is missing with random numbers and answers all the same.
     lacking = sorted(loading["missing_keys"])
     if lacking:

@@ -144,7 +144,7 @@ class _Gathered:
                 for p, side, w in self.sure
             ):
                 continue  # "one hand: the left hand"
-            free = [s for s in _OPPOSITE if (part, s) not in self.denied]
+            free: list[Side] = [s for s in _OPPOSITE if (part, s) not in self.denied]
             if len(free) == 2:
                 left_open.append(said)
             share = weight if len(free) == 1 else weight * OPEN_SIDE_WEIGHT

@@ -43,12 +43,17 @@ class ScriptedServer:
         self.requests: list[dict] = []
         self.headers: list[dict] = []
         self.paths: list[str] = []
+        self.visitors: list[dict] = []
         self._stopped = threading.Event()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 outer._serve(self)
+
+            def do_GET(self):
+                outer.visitors.append(dict(self.headers))
+                self.send_error(404)
 
             def log_message(self, *args):
                 pass

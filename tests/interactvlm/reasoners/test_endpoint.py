@@ -153,17 +153,24 @@ def test_an_endless_reply_is_cut_off(server, reasoner, reply, monkeypatch):
         (404, "no such model or address"),
         (413, "so large a photo"),
         (400, "must take images"),
-        (307, "redirects to 'http://elsewhere.example/'"),
     ],
 )
 def test_faults_that_waiting_cannot_mend_are_told_at_once(
     server, reasoner, reply, waits, status, expected
 ):
-    headers = {"Location": "http://elsewhere.example/"} if status == 307 else {}
-    server.replies = [reply(status=status, body=error_body("told why"), headers=headers)]
+    server.replies = [reply(status=status, body=error_body("told why"))]
     with pytest.raises(InputError, match=f"{expected}.*status {status}: told why"):
         reasoner.ask(PHOTO, "?", 1)
     assert waits == [] and len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_told_and_never_followed(server, reasoner, reply, status):
+    elsewhere = f"{server.url}/elsewhere"
+    server.replies = [reply(status=status, body=b"", headers={"Location": elsewhere})]
+    with pytest.raises(InputError, match=f"redirects to '{elsewhere}'.*status {status}"):
+        reasoner.ask(PHOTO, "?", 1)
+    assert len(server.requests) == 1 and server.visitors == []
 
 
 def test_fields_an_endpoint_does_not_know_are_renamed_or_left_out(server, reasoner, reply, waits):

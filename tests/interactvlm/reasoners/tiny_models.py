@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
@@ -122,6 +122,10 @@ def _save_tokenizer(folder, specials, *, bos, eos, template=None):
     vocabulary = {word: at for at, word in enumerate(("<unk>", *specials, *WORDS))}
     plain = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     plain.pre_tokenizer = pre_tokenizers.Whitespace()
+    if bos:
+        plain.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A", special_tokens=[(bos, vocabulary[bos])]
+        )
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=plain, unk_token="<unk>", bos_token=bos, eos_token=eos, pad_token="<unk>",
         additional_special_tokens=list(specials),
