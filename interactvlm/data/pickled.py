@@ -54,8 +54,7 @@ def load_npz(path: Path, keys: tuple[str, ...], source: DatasetSource) -> dict[s
                 raise ValueError(f"it lacks {missing} and holds {held}")
             arrays = {}
             for key in keys:
-                with archive.open(f"{key}.npy") as stream:
-                    arrays[key] = _read_npy(stream)
+                arrays[key] = _read_npy(io.BytesIO(archive.read(f"{key}.npy")))
             return arrays
     except Exception as error:
         raise source.fault(path, f"file cannot be read ({_reason(error)})") from None
@@ -87,7 +86,7 @@ def _read_npy(stream: io.BufferedIOBase) -> np.ndarray:
     if dtype.hasobject:
         loaded = _load(io.BytesIO(stream.read()))
     else:
-        # A file object inside an archive has no descriptor, which np.fromfile would need.
+        # Archive members come from memory, where np.fromfile cannot read.
         loaded = np.frombuffer(stream.read(), dtype=dtype)
         loaded = loaded.reshape(shape, order="F" if fortran else "C")
     if not isinstance(loaded, np.ndarray) or loaded.shape != shape:
@@ -126,10 +125,14 @@ class _JoblibArray:
         return np.frombuffer(data, dtype=self.dtype).reshape(self.shape, order=self.order)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
-class _JoblibUnpickler(pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue]
+_PythonUnpickler: Any = pickle._Unpickler  # pyright: ignore[reportAttributeAccessIssue]
+"""The standard library's unpickler in Python, whose steps can be added to."""
+
+
+class _JoblibUnpickler(_PythonUnpickler):
     """Reads joblib's files; as strict as `ArrayUnpickler`."""
 
-    dispatch: ClassVar[dict[int, Callable]] = dict(pickle._Unpickler.dispatch)  # pyright: ignore[reportAttributeAccessIssue]
+    dispatch: ClassVar[dict[int, Callable]] = dict(_PythonUnpickler.dispatch)
 
     def __init__(self, stream: io.BufferedIOBase, *, encoding: str) -> None:
         super().__init__(stream, encoding=encoding)

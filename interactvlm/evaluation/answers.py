@@ -168,7 +168,7 @@ def _from_json(content: dict[str, Any]) -> Answer:
     if content["kind"] == "failure":
         return Failure(**content)
     count = content.pop("vertices")
-    masks = {name: _unpacked(content[name], count) for name in ("predicted", "target")}
+    masks: dict[str, Any] = {n: _unpacked(content[n], count) for n in ("predicted", "target")}
     return BodyAnswer(**(content | masks))
 
 

@@ -105,7 +105,7 @@ def _ask_all(interview: Interview, photos: Sequence[Sequence[int]], file: Answer
     dataset = interview.dataset
     kinds = KINDS[dataset.source.name]
     for photo in tqdm(photos, desc=f"evaluate {dataset.source.name}", unit="photo"):
-        wanted = [
+        wanted: list[tuple[int, Kind]] = [
             (index, kind)
             for index in photo
             for kind in kinds

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interactvlm.assets_dir import default_weights
 from interactvlm.data.damon import category_of
 from interactvlm.data.folder import SMPL_VERTICES
 from interactvlm.data.sources import SOURCES
@@ -64,7 +63,7 @@ def make_report(
         report["object"] = object_table(objects, resamples=config.resamples)
     report["published"] = [asdict(row) for row in published_scores(source.name, split)]
     report["published_label_f1"] = published_label_f1(source.name, split)
-    report["notes"] = [*notes, *_notes(interview, bodies, objects, _is_shipped(config))]
+    report["notes"] = [*notes, *_notes(interview, bodies, objects)]
     if no_distance:
         report["notes"].append(no_distance)
     return report
@@ -84,7 +83,6 @@ def _notes(
     interview: Interview,
     bodies: Sequence[BodyAnswer],
     objects: Sequence[ObjectAnswer],
-    shipped: bool,
 ) -> list[str]:
     model, told = interview.model.config, [*bodies, *objects]
     notes = [f"contact at or above the model's threshold {model.threshold:g}"]
@@ -96,10 +94,10 @@ def _notes(
             f"on ({', '.join(names[:8])}{' and so on' if len(names) > 8 else ''}): it can spell "
             "them, no more"
         )
-    if shipped and objects:
+    if objects and model.vision.kind == "perception":
         notes.append(
-            "the shipped miniature model was never trained on objects: the object numbers are "
-            "those of an untrained decoder"
+            "the miniature model was never trained on objects: the object numbers are those of an "
+            "untrained decoder"
         )
     notes += [
         f"answers on {b.given!r} were carried over to {b.wanted!r} along the canonical bodies; "
@@ -111,15 +109,6 @@ def _notes(
     if cut:
         notes.append(f"{cut} answers were cut at their longest length")
     return notes
-
-
-def _is_shipped(config: BenchmarkConfig) -> bool:
-    if config.weights is None:
-        return True
-    try:
-        return config.weights.expanduser().resolve() == default_weights().resolve()
-    except AssetError:
-        return False
 
 
 def _distance(config: BenchmarkConfig) -> tuple[DistanceToSet | None, str]:

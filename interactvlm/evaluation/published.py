@@ -47,7 +47,7 @@ def _contact_row(
     """Numbers as printed: percent, then centimetres."""
     values = [float(n) for n in numbers.split("/")]
     scaled = [*(round(v / 100, 6) for v in values[:3]), *values[3:]]
-    named = dict(zip(_CONTACT, scaled, strict=False))
+    named: dict[str, float] = dict(zip(_CONTACT, scaled, strict=False))
     return PublishedScore(dataset, split, part, method, named, source, generated)
 
 
@@ -55,7 +55,7 @@ def _object_row(split: str, method: str, numbers: str) -> PublishedScore:
     """Numbers as printed: percent, the error times ten."""
     *percent, error = (float(n) for n in numbers.split("/"))
     values = [*(round(v / 100, 6) for v in percent), round(error / 10, 6)]
-    named = dict(zip(_OBJECT, values, strict=True))
+    named: dict[str, float] = dict(zip(_OBJECT, values, strict=True))
     wordless = method != "InteractVLM"
     return PublishedScore("piad", split, "object", method, named, f"{PAPER}, table 4", wordless)
 
