@@ -57,9 +57,9 @@ class BoxDetector:
         for label, span in zip(labels, spans, strict=True):
             score = probability[:, span].amax(1)
             kept = strongest(boxes, score, self.threshold)
-            found += [
-                Detection(label, float(score[i]), (*map(float, boxes[i]),)) for i in kept.tolist()
-            ]
+            for index in kept.tolist():
+                x0, y0, x1, y1 = boxes[index].tolist()
+                found.append(Detection(label, float(score[index]), (x0, y0, x1, y1)))
         return sorted(found, key=lambda detection: -detection.score)
 
     def _full_stop(self) -> int:

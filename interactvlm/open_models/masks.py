@@ -1,6 +1,7 @@
 """Masks of boxed things: SAM."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ class Segmenter:
         from transformers import SamModel, SamProcessor
 
         self.model = load_model(source, SamModel)
-        self.processor = SamProcessor(load_image_processor(source))
+        self.processor: Any = SamProcessor(load_image_processor(source))
 
     @torch.no_grad()
     def segment(
