@@ -4,6 +4,7 @@ The photo side is finished and frozen here, so contact tokens are computed once 
 learns on them directly: on small budgets this is the cheap half of training.
 """
 
+import random
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch.nn import functional
 
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
-from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_for_photos
+from interactvlm.generation import GenerationOptions, generate_for_photos
 from interactvlm.losses import dice_mask_loss, focal_mask_loss, human_vertex_loss
 from interactvlm.model import InteractVLM, SurfaceViews
 from interactvlm.perception import normalize_pixels
@@ -22,6 +23,7 @@ from interactvlm.preprocessing import sam_pixels
 from interactvlm.templates import question
 from interactvlm.training.data import PictureBatch
 from interactvlm.training.log import TrainingLog
+from interactvlm.training.objective import build_language_batch
 from interactvlm.training.schedule import build_optimizer, rate_factor
 from interactvlm.training.trainer import Workspace, _progress
 from renders.cache import atomic_write
@@ -137,14 +139,12 @@ def collect_tokens(work: Workspace, count: int) -> TokenBank:
         rng = np.random.default_rng([work.config.seed, step])
         batch = work.sampler.draw(rng, work.config.batch, with_queries=True)
         with work.accelerator.autocast():
-            answers = _answer_all(model, batch)
-        token = model.tokenizer.human_id
-        emitted = [i for i, answer in enumerate(answers) if token in answer.states]
-        if emitted:
-            hidden.append(torch.stack([answers[i].states[token] for i in emitted]).float())
-            truth = torch.stack([batch.queries[i].contact for i in emitted])
+            states = _own_states(model, batch) or _told_states(model, batch)
+        if states:
+            hidden.append(torch.stack(list(states.values())).float())
+            truth = torch.stack([batch.queries[index].contact for index in states])
             contact.append(np.packbits(truth.numpy(), axis=1))
-        bar.update(len(emitted))
+        bar.update(len(states))
         step += 1
     bank = TokenBank(torch.cat(hidden), np.concatenate(contact), work.shards.num_vertices)
     with atomic_write(path) as temporary:
@@ -154,8 +154,8 @@ def collect_tokens(work: Workspace, count: int) -> TokenBank:
     return bank
 
 
-def _answer_all(model: InteractVLM, batch: PictureBatch) -> list[GeneratedAnswer]:
-    """The model's own answers to all questions of a batch."""
+def _own_states(model: InteractVLM, batch: PictureBatch) -> dict[int, Tensor]:
+    """By question: the state that emitted the contact token of the model's own answer."""
     language, tokenizer = model.language, model.tokenizer
     options = GenerationOptions(
         tokenizer.eos_id, (tokenizer.human_id,), model.config.max_new_tokens
@@ -166,7 +166,18 @@ def _answer_all(model: InteractVLM, batch: PictureBatch) -> list[GeneratedAnswer
     ]
     photo = torch.tensor([query.picture for query in batch.queries])
     image = language.encode_image(normalize_pixels(batch.rgb))
-    return generate_for_photos(language, image, photo, prompts, options)
+    answers = generate_for_photos(language, image, photo, prompts, options)
+    token = tokenizer.human_id
+    return {i: a.states[token] for i, a in enumerate(answers) if token in a.states}
+
+
+def _told_states(model: InteractVLM, batch: PictureBatch) -> dict[int, Tensor]:
+    """The same for the true answers: all there is of a model that never says the token yet."""
+    told = build_language_batch(model, batch, random.Random(0), len(batch.queries), 0.0)
+    image = model.language.encode_image(normalize_pixels(batch.rgb))[told.picture]
+    states = model.language.states(told.text.input_ids, image, told.text.attention)
+    row, at = model.language.emitting(told.text.input_ids, model.tokenizer.human_id)
+    return dict(zip(row.tolist(), states[row, at], strict=True))
 
 
 def train_localizer(work: Workspace, bank: TokenBank) -> None:

@@ -101,7 +101,8 @@ class Objective(nn.Module):
 
     def _language_losses(self, tokens: Tensor, batch: LanguageBatch) -> Terms:
         model = self.model
-        image = model.language.projector(tokens)[batch.picture]
+        # Not `[picture]`: its gradient adds up the questions of a picture in any order.
+        image = model.language.projector(tokens).index_select(0, batch.picture)
         hidden = model.language.states(batch.text.input_ids, image, batch.text.attention)
         labels = model.language.expand(batch.text.labels, batch.text.input_ids, IGNORED)[:, 1:]
         learned = labels != IGNORED
@@ -113,7 +114,7 @@ class Objective(nn.Module):
         contact = batch.contact.float()
         if len(row):
             terms["token"] = self.losses.direct * contact_loss(self.token_head(token), contact[row])
-        direct = self.direct(tokens[batch.picture], batch.label_index)
+        direct = self.direct(tokens.index_select(0, batch.picture), batch.label_index)
         terms["direct"] = self.losses.direct * contact_loss(direct, contact)
         return terms
 
