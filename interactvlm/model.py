@@ -7,6 +7,7 @@ training, `predict_*` for users; a result never comes from an answer the model w
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -300,7 +301,7 @@ class InteractVLM(ModelParts):
             eos_id=self.tokenizer.eos_id,
             watched_ids=(self._token_id(target),),
             max_new_tokens=self.config.max_new_tokens,
-            refusal_ids=self._no_contact_starts(),
+            refusal_ids=self._no_contact_starts,
             refusal_bias=self.config.no_contact_bias,
         )
         style = self.config.template_style
@@ -313,6 +314,7 @@ class InteractVLM(ModelParts):
             return templates.fill(fixed, label)
         return templates.question(label, target=target)
 
+    @cached_property
     def _no_contact_starts(self) -> tuple[int, ...]:
         """First tokens of answers without contact that begin no other answer."""
         style, tokenizer = self.config.template_style, self.tokenizer

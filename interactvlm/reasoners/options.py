@@ -167,8 +167,7 @@ def _refuse_idle_flags(flags: ReasonerFlags) -> None:
         "--reasoner-timeout": flags.timeout_s,
         "--reasoner-key-variable": flags.key_variable,
     }
-    idle = [name for name, value in named.items() if value is not None]
-    if idle:
+    if idle := _given(named):
         raise InputError(
             f"{idle[0]} belongs to a reasoner in words; give --reasoner FOLDER_OR_HUB_ID or "
             "--reasoner-url URL with it"
@@ -182,12 +181,16 @@ def _refuse_endpoint_flags(flags: ReasonerFlags) -> None:
         "--reasoner-key-variable": flags.key_variable,
         "--reasoner-timeout": flags.timeout_s,
     }
-    given = [name for name, value in named.items() if value is not None]
-    if given:
+    if given := _given(named):
         raise InputError(
             f"--reasoner names a model that runs here and {given[0]} an endpoint; give only one "
             "of the two"
         )
+
+
+def _given(flags: Mapping[str, object]) -> list[str]:
+    """Names of the flags that hold a value."""
+    return [name for name, value in flags.items() if value is not None]
 
 
 def _endpoint_url(flags: ReasonerFlags, environment: Mapping[str, str]) -> str:
