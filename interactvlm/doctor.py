@@ -149,14 +149,14 @@ def _gpu() -> Finding:
 
 
 def _body_files() -> Iterator[Callable[[], Finding]]:
-    from human_recovery.smpl_family import SPECS
+    from human_recovery.smpl_files import SPECS
 
     for family in SPECS:
         yield lambda family=family: _body_file(family)
 
 
 def _body_file(family: str) -> Finding:
-    from human_recovery.smpl_family import FOLDER_VARIABLE, SPECS, find_model_file, model_folder
+    from human_recovery.smpl_files import FOLDER_VARIABLE, SPECS, find_model_file, model_folder
 
     title = f"{SPECS[family].title} body"
     found = []
