@@ -224,7 +224,7 @@ _ARGUMENT = {"Ch": "x", "Select": "a", "Reshape": "a", "transpose": "a"}
 """Classes of chumpy that only hold or rearrange numbers, and where they keep them."""
 
 
-def chumpy_class(name: str) -> type[ChumpyValue]:
+def chumpy_class(name: str) -> SealedType:
     """A stand-in for any class of chumpy; whether it can be computed shows when it is read."""
     return SealedType(name, (ChumpyValue,), {"__slots__": (), "kind": name})
 
