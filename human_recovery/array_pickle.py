@@ -1,27 +1,27 @@
 """Reads pickled dictionaries of arrays without running anything else that a pickle may hold.
 
-Body models are published as pickles. A pickle can call any function; here only NumPy arrays and
-SciPy sparse matrices can be made, everything else is refused by name.
+Body models are published as pickles. A pickle can call any function; here only stand-ins for
+NumPy's arrays, SciPy's sparse matrices and chumpy's values can be made
+(`human_recovery.pickle_stand_ins`), everything else is refused by name.
 """
 
-import io
 import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import scipy.sparse as sparse
-
-from renders.errors import AssetError
-
-_CHUMPY_ADVICE = (
-    "it is an old chumpy pickle, which cannot be read without running its code; convert it once "
-    "with tools/clean_ch.py of the smplx package's repository, or use the publisher's .npz file"
+from human_recovery.pickle_stand_ins import (
+    CompressedColumns,
+    CompressedRows,
+    PickledArray,
+    PickledType,
+    RefusedPickle,
+    Remembered,
+    SealedCall,
+    array_from_buffer,
+    chumpy_class,
+    scalar_from_bytes,
 )
-
-
-class RefusedPickle(pickle.UnpicklingError):
-    """A pickle asks for something that is not an array."""
+from renders.errors import AssetError
 
 
 class ArrayUnpickler(pickle.Unpickler):
@@ -37,28 +37,15 @@ class ArrayUnpickler(pickle.Unpickler):
 def allowed_global(module: str, name: str) -> Any:
     """Our own object for a name a harmless pickle may use; never an import of what it asks."""
     if module.startswith(("numpy.core", "numpy._core")):
-        known = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-        return {"_reconstruct": known[0], "scalar": known[1], "_frombuffer": _from_buffer}.get(name)
+        return _OF_NUMPY_CORE.get(name)
     if module == "numpy":
-        return {"ndarray": np.ndarray, "dtype": np.dtype}.get(name)
+        return _OF_NUMPY.get(name)
     if module.startswith("scipy.sparse"):
-        return {
-            "csc_matrix": sparse.csc_matrix,
-            "csr_matrix": sparse.csr_matrix,
-        }.get(name)
-    return {
-        ("_codecs", "encode"): _latin1_bytes,
-        ("__builtin__", "bytes"): _no_bytes,
-        ("copy_reg", "_reconstructor"): _new_sparse,
-        ("copyreg", "_reconstructor"): _new_sparse,
-        ("__builtin__", "object"): object,
-        ("builtins", "object"): object,
-    }.get((module, name))
-
-
-def _from_buffer(buffer: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray:
-    """How pickles of protocol 5 hold arrays of numbers; NumPy refuses objects in a buffer."""
-    return np.frombuffer(buffer, dtype=dtype).reshape(shape, order=order)
+        return {"csc_matrix": CompressedColumns, "csr_matrix": CompressedRows}.get(name)
+    if module == "chumpy" or module.startswith("chumpy."):
+        # A dotted name would reach into what a class holds.
+        return chumpy_class(name) if name.isidentifier() else None
+    return _OF_PYTHON.get((module, name))
 
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
@@ -73,48 +60,66 @@ def _no_bytes() -> bytes:
     return b""
 
 
-def _new_sparse(kind: type, base: type, state: object) -> Any:
-    """An empty sparse matrix, filled by the pickle afterwards, as Python 2 wrote them."""
-    if base is not object or state is not None or not issubclass(kind, sparse.spmatrix):
-        raise RefusedPickle(f"copy_reg._reconstructor of {kind.__name__}")
-    return object.__new__(kind)
+def _new_array(kind: type, shape: object, code: object) -> PickledArray:
+    """An empty array, filled by the pickle afterwards."""
+    del shape, code
+    if kind is not PickledArray:
+        raise RefusedPickle(f"an array of class {getattr(kind, '__name__', kind)!r}")
+    return PickledArray()
+
+
+def _new_object(kind: type, base: object, state: object) -> Remembered:
+    """An empty stand-in, filled by the pickle afterwards, as Python 2 wrote objects."""
+    if not (isinstance(kind, type) and issubclass(kind, Remembered)) or state is not None:
+        raise RefusedPickle(f"copy_reg._reconstructor of {getattr(kind, '__name__', kind)!r}")
+    return kind()
+
+
+def _no_plain_object() -> None:
+    """`object` is named as the base of what `_new_object` makes, and not to be called."""
+    raise RefusedPickle("object()")
+
+
+_OF_NUMPY_CORE = {
+    "_reconstruct": SealedCall(_new_array),
+    "scalar": SealedCall(scalar_from_bytes),
+    "_frombuffer": SealedCall(array_from_buffer),
+}
+_OF_NUMPY = {"ndarray": PickledArray, "dtype": SealedCall(PickledType)}
+_OF_PYTHON = {
+    ("_codecs", "encode"): SealedCall(_latin1_bytes),
+    ("__builtin__", "bytes"): SealedCall(_no_bytes),
+    ("__builtin__", "set"): set,
+    ("builtins", "set"): set,
+    ("copy_reg", "_reconstructor"): SealedCall(_new_object),
+    ("copyreg", "_reconstructor"): SealedCall(_new_object),
+    ("__builtin__", "object"): SealedCall(_no_plain_object),
+    ("builtins", "object"): SealedCall(_no_plain_object),
+}
 
 
 def load_array_pickle(path: Path) -> dict[str, Any]:
-    """The dictionary in a pickle file; its values may be arrays, sparse matrices, plain values.
+    """The dictionary in a pickle file.
+
+    Its values are arrays, plain values and stand-ins, of which
+    `human_recovery.pickle_stand_ins.dense_array` makes arrays.
 
     Raises:
         AssetError: the file is no such pickle, or asks for anything but arrays.
     """
     try:
-        content = ArrayUnpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
+        with open(path, "rb") as stream:
+            content = ArrayUnpickler(stream, encoding="latin1").load()
     except RefusedPickle as error:
-        asked = str(error)
-        reason = (
-            _CHUMPY_ADVICE
-            if asked.startswith("chumpy")
-            else (f"it asks to run {asked}, and only arrays are read from pickles")
-        )
-        raise AssetError(f"body model refused: {reason}: {path}") from None
-    except Exception as error:  # a damaged pickle may fail in any way
-        raise AssetError(f"body model is not a readable pickle ({error}): {path}") from error
-    if not isinstance(content, dict):
         raise AssetError(
-            f"body model must hold a dictionary, found {type(content).__name__}: {path}"
-        )
+            f"pickle refused: it asks for {error}, and only arrays are read from pickles, "
+            f"nothing in them is run; get the file from its publisher: {path}"
+        ) from None
+    except Exception as error:  # a damaged pickle may fail in any way
+        raise AssetError(
+            f"pickle is damaged or none ({type(error).__name__}: {error}); "
+            f"download it again: {path}"
+        ) from error
+    if not isinstance(content, dict):
+        raise AssetError(f"pickle must hold a dictionary, found {type(content).__name__}: {path}")
     return {str(key): value for key, value in content.items()}
-
-
-def dense_array(value: Any) -> np.ndarray:
-    """A value of such a dictionary as a dense numeric array.
-
-    Raises:
-        ValueError: it is not numeric, or a sparse matrix with indices outside its shape.
-    """
-    if isinstance(value, (sparse.csc_matrix, sparse.csr_matrix)):
-        value.check_format(full_check=True)
-        value = value.toarray()
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise ValueError(f"values of type {array.dtype} are not numbers")
-    return array

@@ -66,7 +66,7 @@ class BodyTopology:
 def get_topology(name: str, folder: str | Path | None = None) -> BodyTopology:
     """A topology by name: "anny", "anny-fast", "smpl", "smplh" or "smplx".
 
-    `folder` holds the user's SMPL-family files, see `human_recovery.smpl_family`; Anny needs none.
+    `folder` holds the user's SMPL-family files, see `human_recovery.smpl_files`; Anny needs none.
 
     Raises:
         InputError: the name is not one of these.

@@ -38,7 +38,7 @@ def closest_surface_points(
     counts = np.array([len(found) for found in candidates], dtype=np.int64)
     point_index = np.repeat(np.arange(len(query)), counts)
     face_index = np.concatenate([np.sort(found) for found in candidates] or [[]]).astype(np.int64)
-    weights = _closest_barycentric(query[point_index], corners[face_index])
+    weights = closest_barycentric(query[point_index], corners[face_index])
     nearest = (weights[..., None] * corners[face_index]).sum(axis=1)
     distance = np.linalg.norm(nearest - query[point_index], axis=1)
     order = np.lexsort((face_index, distance, point_index))
@@ -49,7 +49,7 @@ def closest_surface_points(
     )
 
 
-def _closest_barycentric(
+def closest_barycentric(
     points: Float[np.ndarray, "pairs 3"], corners: Float[np.ndarray, "pairs 3 3"]
 ) -> Float[np.ndarray, "pairs 3"]:
     """Barycentric weights of the point of each triangle that is nearest to its partner point."""

@@ -39,7 +39,7 @@ def examine(weights: Path | None = None) -> list[Finding]:
     """Every finding; `weights` is a model folder to look at instead of the shipped one."""
     checks: list[Callable[[], Finding]] = [
         _python, lambda: _weights(weights), _anny_body, _cache_folder, _gpu, *_body_files(),
-        _open3d, _heic, _training_log, *_datasets(),
+        _vertex_maps, _open3d, _heic, _training_log, *_datasets(),
     ]  # fmt: skip
     return [check() for check in checks]
 
@@ -149,22 +149,36 @@ def _gpu() -> Finding:
 
 
 def _body_files() -> Iterator[Callable[[], Finding]]:
-    from human_recovery.smpl_family import SPECS
+    from human_recovery.smpl_files import SPECS
 
     for family in SPECS:
         yield lambda family=family: _body_file(family)
 
 
 def _body_file(family: str) -> Finding:
-    from human_recovery.smpl_family import FOLDER_VARIABLE, SPECS, find_model_file, model_folder
+    from human_recovery.smpl_files import (
+        FOLDER_VARIABLE,
+        SPECS,
+        file_fault,
+        find_model_file,
+        model_folder,
+    )
 
     title = f"{SPECS[family].title} body"
     found = []
     for gender in ("neutral", "male", "female"):
         try:
-            found.append(str(find_model_file(family, gender=gender)))
+            path = find_model_file(family, gender=gender)
         except AssetError:
             continue
+        try:
+            fault = file_fault(path)
+        except AssetError as error:
+            fault = str(error)
+        if fault:
+            advice = f"get it again at {SPECS[family].site}"
+            return Finding(title, False, False, f"{str(path)!r} {fault}", advice)
+        found.append(str(path))
     if found:
         return Finding(title, True, False, ", ".join(repr(path) for path in found))
     root = model_folder()
@@ -174,6 +188,21 @@ def _body_file(family: str) -> Finding:
         f"{FOLDER_VARIABLE} to it"
     )
     return Finding(title, False, False, looked, advice)
+
+
+def _vertex_maps() -> Finding:
+    from human_recovery.published_maps import SITE, find_published_map
+
+    pairs = (("smplh", "smplx"), ("smplx", "smplh"))
+    paths = [path for pair in pairs if (path := find_published_map(*pair)) is not None]
+    if len(paths) == len(pairs):
+        found = ", ".join(repr(str(path)) for path in paths)
+        return Finding("SMPL to SMPL-X maps", True, False, found)
+    only = f"only {str(paths[0])!r}" if paths else "the publisher's are not there"
+    return Finding(
+        "SMPL to SMPL-X maps", False, False, f"{only}; made from the body files when needed",
+        f"optional: \"model transfer\" at {SITE}, into the folder of body models",
+    )  # fmt: skip
 
 
 def _datasets() -> Iterator[Callable[[], Finding]]:

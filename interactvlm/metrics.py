@@ -89,11 +89,14 @@ def distance_from_matrix(matrix_m: Float[Tensor, "verts verts"]) -> DistanceToSe
 
 
 def distance_on_topology(name: str) -> DistanceToSet:
-    """Distances along a body's edges, for any topology without a matrix."""
-    from human_recovery.geodesic import distance_to_set
-    from human_recovery.topology import get_topology
+    """Distances along a body's edges, for any topology without a matrix.
 
-    topology = get_topology(name)
+    Raises AssetError when there is no file of a body with these vertices.
+    """
+    from human_recovery.geodesic import distance_to_set
+    from human_recovery.topology_map import topology_with_vertices_of
+
+    topology = topology_with_vertices_of(name)
     return lambda members: distance_to_set(topology, members)
 
 

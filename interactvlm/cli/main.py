@@ -26,6 +26,7 @@ VERBS = {
     "synth": "generate people with objects, exact contacts and pictures",
     "train": "train a model",
     "convert": "turn released weights into a model folder of this package",
+    "transfer": "carry contact or a posed body over to another body's vertices",
     "doctor": "what is installed and found, and how to get the rest",
     "models": "the open models for real photos: list or fetch them",
     "perceive": "boxes, masks, keypoints and depth of a photo by open models",

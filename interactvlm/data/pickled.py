@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from human_recovery.array_pickle import ArrayUnpickler, RefusedPickle, allowed_global
+from human_recovery.array_pickle import ArrayUnpickler, allowed_global
+from human_recovery.pickle_stand_ins import PickledType, RefusedPickle, SealedType, as_dtype
 from interactvlm.data.sources import DatasetSource
 
 _COMPRESSED = (b"\x78", b"\x1f\x8b")
@@ -62,7 +63,7 @@ def load_npz(path: Path, keys: tuple[str, ...], source: DatasetSource) -> dict[s
 
 def _reason(error: Exception) -> str:
     if isinstance(error, RefusedPickle):
-        return f"it asks to run {error}, and only plain values and arrays are read from pickles"
+        return f"it asks for {error}, and only plain values and arrays are read from pickles"
     return f"{type(error).__name__}: {error}"
 
 
@@ -101,28 +102,29 @@ def _load(stream: io.BytesIO) -> Any:
     return kind(stream, encoding="latin1").load()
 
 
-class _JoblibArray:
+class _JoblibArray(metaclass=SealedType):
     """Stands for joblib's description of the raw array that follows it in the file."""
 
     shape: tuple[int, ...]
     order: str
-    dtype: np.dtype
+    dtype: PickledType
     numpy_array_alignment_bytes: int | None = None
 
     def read(self, stream: io.BufferedIOBase) -> np.ndarray:
         """The array that begins where the stream stands."""
-        if self.dtype.hasobject:
+        dtype = as_dtype(self.dtype)
+        if dtype.hasobject:
             nested = _JoblibUnpickler(stream, encoding="latin1").load()
             if not isinstance(nested, np.ndarray):
                 raise ValueError("an array of objects is not one")
             return nested
         if self.numpy_array_alignment_bytes is not None:
             stream.read(stream.read(1)[0])  # one byte says how much padding follows
-        size = int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        size = int(np.prod(self.shape, dtype=np.int64)) * dtype.itemsize
         data = stream.read(size)
         if len(data) != size:
             raise ValueError("it ends inside an array")
-        return np.frombuffer(data, dtype=self.dtype).reshape(self.shape, order=self.order)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        return np.frombuffer(data, dtype=dtype).reshape(self.shape, order=self.order)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 _PythonUnpickler: Any = pickle._Unpickler  # pyright: ignore[reportAttributeAccessIssue]
@@ -149,6 +151,7 @@ class _JoblibUnpickler(_PythonUnpickler):
     def _build(self) -> None:
         super().load_build()
         if isinstance(self.stack[-1], _JoblibArray):
-            self.stack[-1] = self.stack[-1].read(self._stream)
+            # Not by its own name, which a pickle may have given another meaning.
+            self.stack[-1] = _JoblibArray.read(self.stack[-1], self._stream)
 
     dispatch[pickle.BUILD[0]] = _build

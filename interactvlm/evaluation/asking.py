@@ -12,11 +12,11 @@ from typing import Any, Protocol, runtime_checkable
 from PIL import Image
 from torch import Tensor
 
+from human_recovery.topology_map import TopologyMap, topology_map
 from interactvlm.config import InteractVLMConfig
 from interactvlm.data.sample import Dataset, Sample
 from interactvlm.errors import AssetError, InputError
 from interactvlm.evaluation.answers import Answer, BodyAnswer, Failure, Kind, ObjectAnswer
-from interactvlm.evaluation.vertex_bridge import VertexBridge, vertex_bridge
 from interactvlm.metrics import affordance_scores, contact_iou, contact_scores
 from interactvlm.photo import read_photo
 from interactvlm.results import ContactMap
@@ -50,7 +50,7 @@ class Interview:
 
     model: BenchmarkModel
     dataset: Dataset
-    _bridges: dict[str, VertexBridge] = field(default_factory=dict, init=False)
+    _bridges: dict[str, TopologyMap] = field(default_factory=dict, init=False)
 
     def ask(self, wanted: Sequence[tuple[int, Kind]]) -> list[Answer]:
         """Answers about samples of one photo; a photo that cannot be read fails all of them.
@@ -76,14 +76,24 @@ class Interview:
             ]
         return [*self._body_answers(photo, bodies), *self._object_answers(photo, objects)]
 
-    def bridge(self, topology: str) -> VertexBridge:
-        """The way from the model's vertices to those of a truth, found once."""
+    def bridge(self, topology: str) -> TopologyMap:
+        """The way from the model's vertices to those of a truth, found once.
+
+        Raises AssetError naming the body model file that is needed and how to get it.
+        """
         if topology not in self._bridges:
-            self._bridges[topology] = vertex_bridge(self.model.config.topology, topology)
+            own = self.model.config.topology
+            try:
+                self._bridges[topology] = topology_map(own, topology)
+            except AssetError as error:
+                raise AssetError(
+                    f"the model answers on the body {own!r} and the data set's truth is on "
+                    f"{topology!r}: {error}"
+                ) from None
         return self._bridges[topology]
 
     @property
-    def bridges(self) -> list[VertexBridge]:
+    def bridges(self) -> list[TopologyMap]:
         """Every way used so far."""
         return list(self._bridges.values())
 

@@ -25,8 +25,7 @@ from interactvlm.evaluation.config import BenchmarkConfig
 from interactvlm.evaluation.markdown import as_markdown
 from interactvlm.evaluation.published import published_label_f1, published_scores
 from interactvlm.evaluation.tables import body_table, object_table
-from interactvlm.evaluation.vertex_bridge import distance_of
-from interactvlm.metrics import DistanceToSet, distance_from_matrix
+from interactvlm.metrics import DistanceToSet, distance_from_matrix, distance_on_topology
 from renders.cache import atomic_write
 
 Report = dict[str, Any]
@@ -100,10 +99,10 @@ def _notes(
             "untrained decoder"
         )
     notes += [
-        f"answers on {b.given!r} were carried over to {b.wanted!r} along the canonical bodies; "
-        "what that costs is not measured"
+        f"answers on {b.source!r} were carried over to {b.target!r} ({b.origin}); what that costs "
+        "was measured on stand-ins for the gated bodies only, see docs/body_files.md"
         for b in interview.bridges
-        if b.transferred
+        if b.changes_vertices
     ]
     cut = sum(not answer.finished for answer in told)
     if cut:
@@ -118,7 +117,7 @@ def _distance(config: BenchmarkConfig) -> tuple[DistanceToSet | None, str]:
     if config.geodesic_matrix is not None:
         return distance_from_matrix(_matrix(config)), ""
     try:
-        return distance_of("smpl"), ""
+        return distance_on_topology("smpl"), ""
     except AssetError as error:
         return None, f"geodesic distances are not measured: {error}"
 

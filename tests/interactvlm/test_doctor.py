@@ -95,9 +95,26 @@ def test_body_models_are_looked_for_where_the_variable_says(monkeypatch, tmp_pat
     found = finding("SMPL-X body")
     assert not found.fine and not found.needed and "INTERACTVLM_BODY_MODELS" in found.advice
     (tmp_path / "smplx").mkdir()
-    (tmp_path / "smplx" / "SMPLX_NEUTRAL.npz").write_bytes(b"")
+    path = tmp_path / "smplx" / "SMPLX_NEUTRAL.npz"
+    path.write_bytes(b"PK\x03\x04")
     monkeypatch.setenv("INTERACTVLM_BODY_MODELS", str(tmp_path))
-    assert "SMPLX_NEUTRAL.npz" in finding("SMPL-X body").found
+    found = finding("SMPL-X body")
+    assert found.fine and str(path) in found.found
+    path.write_bytes(b"<html>")
+    found = finding("SMPL-X body")
+    assert not found.fine and "web page" in found.found and "smpl-x.is.tue.mpg.de" in found.advice
+
+
+def test_published_vertex_maps_are_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("INTERACTVLM_BODY_MODELS", str(tmp_path))
+    missing = finding("SMPL to SMPL-X maps")
+    assert not missing.fine and not missing.needed and "made from the body files" in missing.found
+    (tmp_path / "smpl_to_smplx.pkl").touch()
+    assert "only" in finding("SMPL to SMPL-X maps").found
+    (tmp_path / "transfer").mkdir()
+    (tmp_path / "transfer" / "smplx2smplh_deftrafo_setup.pkl").touch()
+    found = finding("SMPL to SMPL-X maps")
+    assert found.fine and "smplx2smplh" in found.found
 
 
 def test_cache_that_cannot_be_written(monkeypatch, tmp_path):

@@ -78,11 +78,11 @@ def test_nothing_a_pickle_asks_for_is_run(tmp_path):
     np.save(tmp_path / "a.npy", holder, allow_pickle=True)
     np.savez(tmp_path / "a.npz", a=holder)
     for name in ("plain", "packed", "joblib", "nested"):
-        with pytest.raises(AssetError, match=r"asks to run \w+.system"):
+        with pytest.raises(AssetError, match=r"asks for \w+.system"):
             load_pickle(tmp_path / f"{name}.pkl", RICH)
-    with pytest.raises(AssetError, match="asks to run"):
+    with pytest.raises(AssetError, match="asks for"):
         load_npy(tmp_path / "a.npy", RICH)
-    with pytest.raises(AssetError, match="asks to run"):
+    with pytest.raises(AssetError, match="asks for"):
         load_npz(tmp_path / "a.npz", ("a",), RICH)
     assert not (tmp_path / "ran").exists()
 
