@@ -15,6 +15,7 @@ import torch
 
 from interactvlm.assets_dir import default_weights
 from interactvlm.errors import AssetError, InputError, ResourceError
+from interactvlm.open_models.people import FoundPerson, PersonSearch, find_person
 from interactvlm.photo import Box, Photo, checked_box, read_photo
 from interactvlm.provenance import Provenance, provenance_of, provenance_of_named
 from interactvlm.reasoners.options import ReasonerOptions
@@ -54,6 +55,8 @@ class ContactRequest:
     """Objects to ask about; none means any object."""
     box_xyxy_px: tuple[float, float, float, float] | None = None
     """The person in pixels of the upright photo."""
+    person: PersonSearch | None = None
+    """How to find the person, in place of a box."""
     weights: Path | None = None
     """Model folder; None is the shipped one."""
     reasoner: ReasonerOptions | None = None
@@ -122,6 +125,12 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
     with watch.step("read"):
         photo = read_photo(request.photo)
         box = _checked_box(request, photo)
+    # Before the load: models of perception leave memory before a large one takes it.
+    found = None
+    if request.person is not None:
+        with watch.step("perceive"):
+            found = _found_person(request.person, request, photo)
+            box = checked_box(found.box_xyxy_px, photo.width, photo.height)
     with watch.step("load"):
         model, provenance = _loaded(request, photo, model)
     labels = known_labels(model, request.labels)
@@ -136,8 +145,9 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
         provenance=provenance,
         config=model.config,
         box_xyxy_px=box,
+        person=found,
         timings_s=watch.seconds,
-        warnings=(*photo.warnings, *_notes(maps)),
+        warnings=(*photo.warnings, *(found.notes if found else ()), *_notes(maps)),
     )
     written = write_result_folder(request.out, report)
     complete = all(contact.finished for contact in maps)
@@ -230,7 +240,18 @@ def memory_told(device: str) -> Iterator[None]:
 def _checked_box(request: ContactRequest, photo: Photo) -> Box | None:
     if request.box_xyxy_px is None:
         return None
+    if request.person is not None:
+        raise InputError(
+            "--box says where the person is, and so do --perceive, --perception and --person; give "
+            "only one of them"
+        )
     return checked_box(request.box_xyxy_px, photo.width, photo.height)
+
+
+def _found_person(search: PersonSearch, request: ContactRequest, photo: Photo) -> FoundPerson:
+    device = "cpu" if search.models is None else search.models.boxes.device
+    with memory_told(device):
+        return find_person(search, photo, request.labels)
 
 
 def _require_finite(maps: Sequence[ContactMap], weights: str) -> None:

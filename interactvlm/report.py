@@ -21,6 +21,9 @@ from PIL import Image
 from human_recovery.topology import BodyTopology, get_topology
 from interactvlm import pictures, report_page
 from interactvlm.errors import InputError, ResourceError
+from interactvlm.open_models.people import FoundPerson
+from interactvlm.open_models.perception_files import save_perception
+from interactvlm.open_models.perception_picture import draw_perception
 from interactvlm.photo import Box, Photo
 from interactvlm.provenance import Provenance
 from interactvlm.results import ContactMap, save_contact_npz
@@ -57,9 +60,12 @@ class ContactReport:
     """Seconds per step."""
     warnings: tuple[str, ...] = ()
     """What a person should know."""
+    person: FoundPerson | None = None
+    """Whom open models found, if they were asked; None without them."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of report.json."""
+        """The content of report.json; `perception` only where people were looked for."""
+        perception = {} if self.person is None else {"perception": self.person.to_dict()}
         return {
             "input": {
                 "path": self.photo.path,
@@ -68,6 +74,7 @@ class ContactReport:
                 "height": self.photo.height,
             },
             "contacts": [_contact_dict(contact) for contact in self.maps],
+            **perception,
             "timings_s": {name: round(seconds, 3) for name, seconds in self.timings_s.items()},
             "provenance": {
                 "weights": self.provenance.weights,
@@ -144,6 +151,10 @@ def _write_files(folder: Path, report: ContactReport) -> dict[str, Any]:
     lines = [(_line(contact), contact.in_contact) for contact in report.maps]
     overlay = pictures.overlay(report.photo.image, box, lines)
     picture = pictures.overlay(report.photo.image, box, [])
+    seen = None
+    if report.person is not None:
+        drawn = draw_perception(report.photo.image, report.person.seen)
+        seen = pictures.overlay(drawn, None, [])
     seconds = {**report.timings_s, "draw": time.perf_counter() - began}
     report = replace(report, timings_s=seconds)
     page = report_page.Page(
@@ -152,13 +163,18 @@ def _write_files(folder: Path, report: ContactReport) -> dict[str, Any]:
             _card(m, images, topology) for m, (_, images) in zip(report.maps, rows, strict=True)
         ],
         facts=report,
+        seen=seen,
     )
     content = report.to_dict()
     _write_pictures(folder, overlay, rows)
     _write_bytes(folder / "human.ply", _body_ply(topology, report.maps))
     save_contact_npz(folder / "contact.npz", report.maps)
     _write_json(folder / "config.json", report.config.to_dict())
-    _write_json(folder / "provenance.json", report.provenance.to_dict())
+    made = report.provenance.to_dict()
+    if report.person is not None:
+        save_perception(folder, report.photo, report.person.seen)
+        made |= {"perception": report.person.seen.provenance}
+    _write_json(folder / "provenance.json", made)
     _write_bytes(folder / "report.html", page.html().encode("utf-8"))
     _write_json(folder / REPORT_FILE, content)
     return content

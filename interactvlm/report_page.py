@@ -60,6 +60,8 @@ class Page:
     cards: Sequence[Card]
     facts: "ContactReport"
     """Numbers, warnings and provenance."""
+    seen: Image.Image | None = None
+    """The photo with the boxes, masks and keypoints of open models, if they were asked."""
 
     def html(self) -> str:
         """The page as text."""
@@ -83,6 +85,7 @@ class Page:
                 f'<section class="top"><figure>{_image(self.picture, "The photo", "JPEG")}'
                 f"</figure><div>{self._summary()}</div></section>",
                 *(_card(card) for card in self.cards),
+                self._perception(),
                 self._provenance(),
                 "</main></body></html>",
             ]
@@ -113,6 +116,20 @@ class Page:
             "<h2>Body parts in contact</h2>"
             f'<div class="scroll"><table class="parts"><tr><td></td>{head}</tr>{rows}</table></div>'
             '<p class="hint">Share of the part’s surface points in contact.</p>'
+        )
+
+    def _perception(self) -> str:
+        """What open models saw, and whom the questions are about."""
+        person = self.facts.person
+        if person is None or self.seen is None:
+            return ""
+        people = len(person.seen.people)
+        models = ", ".join(f"{step}: {name}" for step, name in person.seen.provenance.items())
+        return (
+            f'<section class="seen"><h2>People and objects found</h2>'
+            f"<figure>{_image(self.seen, 'Boxes, masks and keypoints', 'JPEG')}</figure>"
+            f'<p class="hint">Asked about person {person.number} of {people}. {_text(models)}</p>'
+            "</section>"
         )
 
     def _provenance(self) -> str:
