@@ -21,7 +21,7 @@ class PerceptionFlags:
     """Models that see people and objects."""
 
     boxes: str = ""
-    """Grounding DINO: folder or hub id. Empty: the default (`interactvlm models`)."""
+    """Grounding DINO: folder, or hub id with perhaps @REVISION. Empty: see `interactvlm models`."""
     masks: str = ""
     """SAM: folder or hub id; `none` leaves masks out."""
     keypoints: str = ""
@@ -56,9 +56,10 @@ def chosen_models(flags: PerceptionFlags, *, offline: bool, device: str) -> "Per
 
 def _source(task: "Task", name: str, *, offline: bool, device: str) -> "Source":
     """The named model of a step, its default for ""."""
-    from interactvlm.open_models.loading import Source
+    from interactvlm.open_models.loading import named_source
     from interactvlm.open_models.registry import default_model
 
     default = default_model(task)
-    revision = "main" if name else default.revision
-    return Source(name or default.hub_id, revision, offline, device)
+    if name:
+        return named_source(name, offline=offline, device=device)
+    return named_source(default.hub_id, default=default.revision, offline=offline, device=device)
