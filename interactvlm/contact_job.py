@@ -14,13 +14,16 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from interactvlm.assets_dir import default_weights
+from interactvlm.config import InteractVLMConfig
 from interactvlm.errors import AssetError, InputError, ResourceError
 from interactvlm.open_models.people import FoundPerson, PersonSearch, find_person
 from interactvlm.photo import Box, Photo, checked_box, read_photo
+from interactvlm.photo_contact import PhotoContact
+from interactvlm.photo_marks import said_of_photo
 from interactvlm.provenance import Provenance, provenance_of, provenance_of_named
 from interactvlm.reasoners.options import ReasonerOptions
-from interactvlm.report import ContactReport, ReportedConfig, shown_label, write_result_folder
-from interactvlm.results import ContactMap
+from interactvlm.report import ContactReport, Maps, ReportedConfig, write_result_folder
+from interactvlm.results import ContactMap, shown_label
 
 
 @runtime_checkable
@@ -40,6 +43,17 @@ class ContactModel(Protocol):
         self, image: Any, labels: Sequence[str] = ("",), *, box_xyxy_px: Any = None
     ) -> list[ContactMap]:
         """Contact of the body with each label."""
+        ...
+
+
+@runtime_checkable
+class PhotoContactModel(Protocol):
+    """What of a model that marks the photo this job uses beside that."""
+
+    def predict_photo_contact(
+        self, image: Any, labels: Sequence[str] = ("",), *, box_xyxy_px: Any = None
+    ) -> list[PhotoContact]:
+        """Contact with each label as a mask over the photo."""
         ...
 
 
@@ -73,7 +87,7 @@ class ContactResult:
 
     out: Path
     """The result folder."""
-    maps: Sequence[ContactMap]
+    maps: Maps
     """Contact per label."""
     report: dict[str, Any]
     """Content of report.json."""
@@ -82,20 +96,26 @@ class ContactResult:
 
     def summary(self) -> str:
         """A few lines for the terminal."""
-        lines = []
-        for entry in self.report["contacts"]:
-            said = ", ".join(entry["body_parts"]) or "a small area"
-            lines.append(
-                f"{shown_label(entry['label'])}: {said} ({entry['contact_vertices']:,} surface "
-                f"points, highest probability {entry['max_probability']:.2f})"
-                if entry["contact_vertices"]
-                else f"{shown_label(entry['label'])}: no contact"
-            )
+        lines = [
+            f"{shown_label(entry['label'])}: {_said(entry)}" for entry in self.report["contacts"]
+        ]
         lines += [f"note: {warning}" for warning in self.report["warnings"]]
         return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
 
     def __repr__(self) -> str:
         return f"ContactResult({len(self.maps)} labels, {str(self.out)!r})"
+
+
+def _said(entry: dict[str, Any]) -> str:
+    """One label's entry of report.json in words."""
+    certainty = f"highest probability {entry['max_probability']:.2f}"
+    if entry.get("surface") == "photo":
+        share = entry["share_of_photo"]
+        return f"{said_of_photo(share)} ({entry['mask']}, {certainty})" if share else "no contact"
+    if not entry["contact_vertices"]:
+        return "no contact"
+    parts = ", ".join(entry["body_parts"]) or "a small area"
+    return f"{parts} ({entry['contact_vertices']:,} surface points, {certainty})"
 
 
 @dataclass
@@ -137,7 +157,7 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
     with watch.step("predict"), memory_told(provenance.device):
         torch.manual_seed(request.seed)
         shown_box = None if box is None else photo.image_box(box)
-        maps = model.predict_contact(photo.image, labels, box_xyxy_px=shown_box)
+        maps = _predicted(model, photo, labels, shown_box)
     _require_finite(maps, provenance.weights)
     report = ContactReport(
         photo=photo,
@@ -152,6 +172,17 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
     written = write_result_folder(request.out, report)
     complete = all(contact.finished for contact in maps)
     return ContactResult(request.out, maps, written, complete)
+
+
+def _predicted(
+    model: ContactModel, photo: Photo, labels: Sequence[str], box_xyxy_px: Box | None
+) -> Maps:
+    """Contact on the body, or on the photo where that is what the model marks."""
+    config = model.config
+    if isinstance(config, InteractVLMConfig) and config.answers_on == "photo":
+        assert isinstance(model, PhotoContactModel)
+        return model.predict_photo_contact(photo.image, labels, box_xyxy_px=box_xyxy_px)
+    return model.predict_contact(photo.image, labels, box_xyxy_px=box_xyxy_px)
 
 
 def _loaded(
@@ -254,16 +285,18 @@ def _found_person(search: PersonSearch, request: ContactRequest, photo: Photo) -
         return find_person(search, photo, request.labels)
 
 
-def _require_finite(maps: Sequence[ContactMap], weights: str) -> None:
+def _require_finite(maps: Maps, weights: str) -> None:
     for contact in maps:
-        if not bool(torch.isfinite(contact.vertex_probability).all()):
+        on_photo = isinstance(contact, PhotoContact)
+        values = contact.pixel_probability if on_photo else contact.vertex_probability
+        if not bool(torch.isfinite(values).all()):
             raise AssetError(
                 f"the model gave NaN for {shown_label(contact.label)!r}; its weights are damaged, "
                 f"fetch them again: {weights!r}"
             )
 
 
-def _notes(maps: Sequence[ContactMap]) -> list[str]:
+def _notes(maps: Maps) -> list[str]:
     """What a person should know about the maps; cut answers above all."""
     notes = []
     for contact in maps:

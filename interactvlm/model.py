@@ -19,11 +19,12 @@ from torch import Tensor, nn
 from interactvlm import templates
 from interactvlm.config import CONFIG_FILE, InteractVLMConfig
 from interactvlm.errors import AssetError, InputError
-from interactvlm.feat_lift import AttentionSplitter, FeatLift
+from interactvlm.feat_lift import CAMERA_NUMBERS, AttentionSplitter, FeatLift
 from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
 from interactvlm.int8 import ANY_VALUES, use_int8
 from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
 from interactvlm.localizer import MVLocalizer, covered_patches, upscale_masks
+from interactvlm.photo_contact import PhotoContact, limited_to_box, photo_probabilities
 from interactvlm.preprocessing import require_photo
 from interactvlm.projection import TokenProjection
 from interactvlm.results import ContactMap
@@ -237,12 +238,51 @@ class InteractVLM(ModelParts):
         answer without a contact token gives an empty map with its words. `known_only=False` also
         asks about labels the model was not trained on (it can spell them, no more).
 
-        Raises InputError for an unknown label or an unusable photo or box.
+        Raises InputError for an unknown label, an unusable photo or box, or a model that marks
+        contact on the photo (`predict_photo_contact`).
         """
+        self._require_answers_on("body")
         asked = [self.known_label(label) if known_only else label for label in labels]
         views = self.human_views()
         answers = self._answers(image, asked, "human", box_xyxy_px)
         return self._contact_maps(asked, answers, views, "human")
+
+    @torch.no_grad()
+    def predict_photo_contact(
+        self,
+        image: Image.Image,
+        labels: Sequence[str] = ("",),
+        *,
+        box_xyxy_px: Sequence[int | float] | None = None,
+    ) -> list[PhotoContact]:
+        """Contact with each label as a mask over the photo, in its own pixels.
+
+        SAM encodes the whole photo once. A box crops what the words are read from, and nothing
+        outside it is marked. Raises InputError as `predict_contact`, for a model of the body.
+        """
+        self._require_answers_on("photo")
+        photo, asked = require_photo(image), [self.known_label(label) for label in labels]
+        answers = self._answers(photo, asked, "human", box_xyxy_px)
+        token = self._token_id("human")
+        touched = [i for i, answer in enumerate(answers) if token in answer.states]
+        found: dict[int, Tensor] = {}
+        if touched:
+            hidden = torch.stack([answers[i].states[token] for i in touched])
+            no_cameras = hidden.new_zeros(self.config.localizer.num_views, CAMERA_NUMBERS)
+            prompts = self.prompt_vectors(hidden, no_cameras)
+            masks = photo_probabilities(self.localizer, prompts, photo)
+            found = dict(zip(touched, masks, strict=True))
+        nothing = torch.zeros(photo.height, photo.width)
+        return [
+            PhotoContact(
+                pixel_probability=limited_to_box(found.get(i, nothing), box_xyxy_px),
+                label=label,
+                threshold=self.config.threshold,
+                answer=self.tokenizer.decode(answer.token_ids),
+                finished=answer.finished,
+            )
+            for i, (label, answer) in enumerate(zip(asked, answers, strict=True))
+        ]
 
     @torch.no_grad()
     def predict_affordance(
@@ -282,6 +322,14 @@ class InteractVLM(ModelParts):
         raise InputError(
             f"object label {label!r} is not one of the {len(known)} known labels; {hint}"
         )
+
+    def _require_answers_on(self, surface: Literal["body", "photo"]) -> None:
+        if self.config.answers_on != surface:
+            fitting = "predict_photo_contact" if surface == "body" else "predict_contact"
+            raise InputError(
+                f"this model marks contact on the {self.config.answers_on}, not on the {surface}; "
+                f"use {fitting}"
+            )
 
     def _token_id(self, target: Literal["human", "object"]) -> int:
         return self.tokenizer.human_id if target == "human" else self.tokenizer.object_id
