@@ -20,6 +20,7 @@ from interactvlm.open_models.people import FoundPerson, PersonSearch, find_perso
 from interactvlm.photo import Box, Photo, checked_box, read_photo
 from interactvlm.photo_contact import PhotoContact
 from interactvlm.photo_marks import said_of_photo
+from interactvlm.placement import WHOLE, Placement
 from interactvlm.provenance import Provenance, provenance_of, provenance_of_named
 from interactvlm.reasoners.options import ReasonerOptions
 from interactvlm.report import ContactReport, Maps, ReportedConfig, write_result_folder
@@ -77,6 +78,8 @@ class ContactRequest:
     """Another model to ask in words, in place of `weights`."""
     device: str = "cpu"
     """Torch device."""
+    placement: Placement = WHOLE
+    """How the weights of a model folder are held."""
     seed: int = 0
     """Seed of every random number."""
 
@@ -193,7 +196,7 @@ def _loaded(
         return _loaded_reasoner(request.reasoner, request, photo, model)
     device = checked_device(request.device)
     weights = (request.weights or default_weights()).expanduser()
-    model = load_model(weights, device) if model is None else model
+    model = load_model(weights, device, request.placement) if model is None else model
     return model, provenance_of(photo.sha256, weights, seed=request.seed, device=device)
 
 
@@ -206,6 +209,11 @@ def _loaded_reasoner(
         raise InputError(
             "weights and a reasoner in words exclude each other; give --weights or --reasoner"
         )
+    if request.placement != WHOLE:
+        raise InputError(
+            "--load-in-4bit and --device-map are for --weights; a reasoner in words is loaded as "
+            "it was saved"
+        )
     device = "endpoint" if options.url else checked_device(request.device)
     if not isinstance(model, WordsModel):
         with memory_told(device):
@@ -217,12 +225,12 @@ def _loaded_reasoner(
     return model, provenance
 
 
-def load_model(weights: Path, device: str) -> ContactModel:
-    """A model on a device. Raises AssetError or ResourceError."""
+def load_model(weights: Path, device: str, placement: Placement = WHOLE) -> ContactModel:
+    """A model on a device. Raises AssetError, ResourceError or, for a placement, InputError."""
     from interactvlm.model import InteractVLM
 
     with memory_told(device):
-        return InteractVLM.from_pretrained(weights, device=device)
+        return InteractVLM.from_pretrained(weights, device=device, placement=placement)
 
 
 def known_labels(model: ContactModel, labels: Sequence[str]) -> list[str]:

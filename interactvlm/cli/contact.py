@@ -4,7 +4,7 @@ import json as json_format
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -65,6 +65,14 @@ class ContactOptions:
     """Print the report as JSON and nothing else on standard output."""
     device: str = "cpu"
     """Where the model runs: cpu, cuda, cuda:1."""
+    load_in_4bit: bool = False
+    """Hold the language model of --weights in 4 bits; needs a CUDA device and bitsandbytes."""
+    device_map: Literal["none", "auto"] = "none"
+    """auto: what does not fit on the device waits in main memory, the rest on disk."""
+    max_memory: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="PLACE=SIZE")
+    ] = ()
+    """Most that --device-map fills, for example device=20GiB or cpu=8GiB."""
     seed: int = 0
     """Seed of every random number."""
 
@@ -81,6 +89,7 @@ def run(options: ContactOptions) -> int:
     with chatter_to_stderr():
         reasoner = _reasoner(options)
         search = _person_search(options)
+        placement = _placement(options)
         from interactvlm.contact_job import ContactRequest, run_contact
 
         request = ContactRequest(
@@ -92,6 +101,7 @@ def run(options: ContactOptions) -> int:
             reasoner=reasoner,
             out=options.out or Path("interactvlm_output") / (options.photo.stem or "photo"),
             device=options.device,
+            placement=placement,
             seed=options.seed,
         )
         result = run_contact(request)
@@ -121,6 +131,14 @@ def _reasoner(options: ContactOptions) -> Any:
             "--weights and a reasoner in words exclude each other; give only one of the two"
         )
     return checked_options(flags, os.environ, seed=options.seed)
+
+
+def _placement(options: ContactOptions) -> Any:
+    """The `Placement` the flags ask for; checked before a model is loaded."""
+    from interactvlm.placement import Placement, memory_limits
+
+    limits = memory_limits(options.max_memory)
+    return Placement(options.load_in_4bit, options.device_map, **limits)
 
 
 def _person_search(options: ContactOptions) -> Any:
