@@ -33,10 +33,13 @@ class BodyMarks:
             for contact in self.maps
         ]
 
-    def line(self, contact: ContactMap) -> str:
-        """One label in words."""
-        said = ", ".join(contact.parts()) or "touched" if contact.in_contact else "no contact"
-        return f"{shown_label(contact.label)}: {said}"
+    def lines(self) -> list[tuple[str, bool]]:
+        """Each label in words and whether it is touched, for the overlay."""
+        lines = []
+        for contact in self.maps:
+            said = ", ".join(contact.parts()) or "touched" if contact.in_contact else "no contact"
+            lines.append((f"{shown_label(contact.label)}: {said}", contact.in_contact))
+        return lines
 
     def marked(self, photo: Image.Image) -> Image.Image:
         """The photo for the overlay: nothing is marked on it."""

@@ -295,8 +295,10 @@ def _found_person(search: PersonSearch, request: ContactRequest, photo: Photo) -
 
 def _require_finite(maps: Maps, weights: str) -> None:
     for contact in maps:
-        on_photo = isinstance(contact, PhotoContact)
-        values = contact.pixel_probability if on_photo else contact.vertex_probability
+        if isinstance(contact, PhotoContact):
+            values = contact.pixel_probability
+        else:
+            values = contact.vertex_probability
         if not bool(torch.isfinite(values).all()):
             raise AssetError(
                 f"the model gave NaN for {shown_label(contact.label)!r}; its weights are damaged, "

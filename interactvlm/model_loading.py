@@ -103,26 +103,27 @@ def _spread(model: InteractVLM, folder: Path, device: str) -> InteractVLM:
 
     state = model.state_dict()
     files = fitting_files(state, folder)
+    rest = {key: path for key, path in files.items() if not key.startswith(_DECODER)}
+    for key, value in stored_tensors(rest):
+        _put(model, key, value.to(state[key].dtype), device)
+    for part in (*model.children(), *model.language.children()):
+        if part is not model.language and part is not model.language.llama:
+            part.to(device)
+    # After the rest has taken its room on the device.
     decoder: Any = model.language.llama
     places = _device_map(decoder, device, model.placement)
-    on_disk: dict[str, dict[str, str]] = {}
-    for key, value in stored_tensors(files):
-        name = key.removeprefix(_DECODER)
-        place = _place(name, places) if key.startswith(_DECODER) else device
-        dtype = state[key].dtype
-        if place == "disk":
-            on_disk[name] = {
-                "safetensors_file": str(files[key]),
-                "weight_name": key,
-                "dtype": str(dtype).removeprefix("torch."),
-            }
-        else:
-            _put(model, key, value.to(dtype), place)
-    for part in model.children():
-        if part is not model.language:
-            part.to(device)
-    model.language.vision.to(device)
-    model.language.projector.to(device)
+    place = {key: _place(key.removeprefix(_DECODER), places) for key in files.keys() - rest.keys()}
+    here = {key: files[key] for key in place if place[key] != "disk"}
+    for key, value in stored_tensors(here):
+        _put(model, key, value.to(state[key].dtype), place[key])
+    on_disk = {
+        key.removeprefix(_DECODER): {
+            "safetensors_file": str(files[key]),
+            "weight_name": key,
+            "dtype": str(state[key].dtype).removeprefix("torch."),
+        }
+        for key in place.keys() - here.keys()
+    }
     # The device by its name: the reader of safetensors knows no other.
     dispatch_model(
         decoder,
@@ -138,9 +139,9 @@ def _device_map(decoder: Any, device: str, placement: Placement) -> dict[str, st
     from accelerate import infer_auto_device_map
     from accelerate.utils import get_max_memory
 
-    free: dict[Any, int] = get_max_memory()
+    free: dict[Any, Any] = get_max_memory()
     cpu_bytes = free["cpu"] if placement.cpu_bytes is None else placement.cpu_bytes
-    limits: dict[Any, int] = {"cpu": cpu_bytes}
+    limits: dict[Any, Any] = {"cpu": cpu_bytes}
     main = torch.device(device)
     index = 0 if main.index is None else main.index
     if main.type == "cuda":

@@ -40,9 +40,15 @@ class PhotoMarks:
             for number, contact in enumerate(self.maps, start=1)
         ]
 
-    def line(self, contact: PhotoContact) -> str:
-        """One label in words."""
-        return f"{shown_label(contact.label)}: {said_of_photo(contact.share_of_photo)}"
+    def lines(self) -> list[tuple[str, bool]]:
+        """Each label in words and whether it is touched, for the overlay."""
+        return [
+            (
+                f"{shown_label(contact.label)}: {said_of_photo(contact.share_of_photo)}",
+                contact.in_contact,
+            )
+            for contact in self.maps
+        ]
 
     def marked(self, photo: Image.Image) -> Image.Image:
         """The photo with what touches any label in red."""

@@ -42,12 +42,12 @@ WHOLE = Placement()
 """Everything on the device, as it is stored."""
 
 
-def memory_limits(limits: Sequence[str]) -> dict[Literal["device_bytes", "cpu_bytes"], int]:
+def memory_limits(limits: Sequence[str]) -> dict[str, int]:
     """Fields of a `Placement` from "device=20GiB" and "cpu=8GiB".
 
     Raises InputError for another place or size.
     """
-    found: dict[Literal["device_bytes", "cpu_bytes"], int] = {}
+    found: dict[str, int] = {}
     for limit in limits:
         place, _, size = limit.partition("=")
         match = _SIZE.fullmatch(size.strip())
@@ -56,8 +56,5 @@ def memory_limits(limits: Sequence[str]) -> dict[Literal["device_bytes", "cpu_by
                 f"--max-memory must be device=SIZE or cpu=SIZE with a size such as 20GiB, got "
                 f"{limit!r}"
             )
-        key: Literal["device_bytes", "cpu_bytes"] = (
-            "device_bytes" if place == "device" else "cpu_bytes"
-        )
-        found[key] = int(float(match[1]) * _UNITS[match[2].upper()])
+        found[f"{place}_bytes"] = int(float(match[1]) * _UNITS[match[2].upper()])
     return found

@@ -109,8 +109,7 @@ def _write_files(folder: Path, report: ContactReport) -> dict[str, Any]:
     began = time.perf_counter()
     marks, photo = report.marks, report.photo.image
     box = None if report.box_xyxy_px is None else report.photo.image_box(report.box_xyxy_px)
-    lines = [(marks.line(contact), contact.in_contact) for contact in marks.maps]
-    overlay = pictures.overlay(marks.marked(photo), box, lines)
+    overlay = pictures.overlay(marks.marked(photo), box, marks.lines())
     seen = None
     if report.person is not None:
         seen = pictures.overlay(draw_perception(photo, report.person.seen), None, [])

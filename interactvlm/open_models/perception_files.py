@@ -76,10 +76,10 @@ def load_perception(folder: Path, photo: Photo) -> PhotoPerception:
     if not isinstance(content, dict) or not isinstance(content.get("detections"), list):
         raise AssetError(f"{DETECTIONS_FILE} must hold an object with 'detections': {str(path)!r}")
     _require_this_photo(content, photo, path)
-    found = sorted(
-        (_detection(entry, path) for entry in content["detections"]),
-        key=lambda d: d.label != PERSON,
-    )
+    listed = [_detection(entry, path) for entry in content["detections"]]
+    # People first, as everywhere; masks follow their boxes.
+    order = sorted(range(len(listed)), key=lambda i: listed[i].label != PERSON)
+    found = [listed[i] for i in order]
     here = content.get("files")
     if not isinstance(here, list):
         here = [f for f in (MASKS_FILE, KEYPOINTS_FILE, DEPTH_FILE) if (folder / f).is_file()]
@@ -88,7 +88,7 @@ def load_perception(folder: Path, photo: Photo) -> PhotoPerception:
         detections=tuple(found),
         width=photo.width,
         height=photo.height,
-        masks=_masks(folder / MASKS_FILE, len(found)) if MASKS_FILE in here else None,
+        masks=_masks(folder / MASKS_FILE, order) if MASKS_FILE in here else None,
         keypoints=_keypoints(folder / KEYPOINTS_FILE, found) if KEYPOINTS_FILE in here else None,
         depth=_depth(folder / DEPTH_FILE, content) if DEPTH_FILE in here else None,
         provenance={str(k): str(v) for k, v in models.items()} if isinstance(models, dict) else {},
@@ -146,14 +146,14 @@ def _detection(entry: Any, path: Path) -> Detection:
     return detection
 
 
-def _masks(path: Path, count: int) -> Bool[np.ndarray, "detections height width"]:
+def _masks(path: Path, order: list[int]) -> Bool[np.ndarray, "detections height width"]:
     masks = _read_array(path, "masks")
-    if masks.ndim != 3 or len(masks) != count:
+    if masks.ndim != 3 or len(masks) != len(order):
         raise AssetError(
-            f"masks must be (detections, height, width) with {count} detections, found "
+            f"masks must be (detections, height, width) with {len(order)} detections, found "
             f"{masks.shape}: {str(path)!r}"
         )
-    return masks.astype(bool)
+    return masks[order].astype(bool)
 
 
 def _keypoints(path: Path, found: list[Detection]) -> Float32[np.ndarray, "people 17 3"]:

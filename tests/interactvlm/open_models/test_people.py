@@ -106,6 +106,8 @@ def test_boxes_written_by_hand_are_enough(photo, tmp_path):
     loaded = load_perception(tmp_path, photo)
     assert [d.label for d in loaded.detections] == ["person", "cup"]
     assert loaded.detections[0].score == 1.0 and loaded.masks is None
+    np.savez(tmp_path / "masks.npz", masks=np.stack([np.zeros((5, 9)), np.ones((5, 9))]))
+    assert load_perception(tmp_path, photo).masks[0].all(), "the person's mask follows the box"
 
 
 @pytest.mark.parametrize(
