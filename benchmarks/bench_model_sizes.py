@@ -3,8 +3,8 @@
 python benchmarks/bench_model_sizes.py
 
 Weights only. 8-bit as `interactvlm convert --dtype int8` writes it: the matrices of the language
-model's blocks with one float32 scale per row, everything else in bf16. 4-bit is not built: the same
-matrices with one float32 scale per 64 values, 4.5 bits each.
+model's blocks with one float32 scale per row, everything else in bf16. 4-bit as `--load-in-4bit`
+holds them: the same matrices with one float32 scale per 64 values, 4.5 bits each.
 """
 
 import math

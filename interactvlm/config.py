@@ -15,6 +15,8 @@ from typing import Any, Literal
 from interactvlm.errors import AssetError, InputError
 
 CONFIG_FILE = "config.json"
+ADDED_LATER = {"added_later": True}
+"""Marks a field that older model folders do not have: there its default holds."""
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,9 @@ class InteractVLMConfig:
     """Fixed inference question with `{label}`; empty means the first paraphrase."""
     max_new_tokens: int = 64
     """Longest answer."""
+    answers_on: Literal["body", "photo"] = field(default="body", metadata=ADDED_LATER)
+    """`body`: contact on the canonical body. `photo`: a mask over the photo itself, as the
+    published 2D release; such a model never saw canonical views."""
 
     def __post_init__(self) -> None:
         _require_positive(self, "view_resolution_px", "lift_resolution_px", "max_new_tokens")
@@ -336,11 +341,12 @@ def _build(kind: Any, values: Any, where: str) -> Any:
     if not isinstance(values, dict):
         raise AssetError(f"config key {where or '(top)'!r} must be an object, found {values!r}")
     known = {f.name: f.type for f in dataclasses.fields(kind)}
+    optional = {f.name for f in dataclasses.fields(kind) if f.metadata.get("added_later")}
     for name in sorted(values.keys() - known.keys()):
         raise AssetError(f"unknown config key {where + name!r}; allowed are {sorted(known)}")
-    for name in sorted(known.keys() - values.keys()):
+    for name in sorted(known.keys() - values.keys() - optional):
         raise AssetError(f"missing config key {where + name!r}")
-    built = {name: _convert(known[name], values[name], where + name) for name in known}
+    built = {name: _convert(known[name], values[name], where + name) for name in values}
     return kind(**built)
 
 

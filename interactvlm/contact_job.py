@@ -14,12 +14,17 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from interactvlm.assets_dir import default_weights
+from interactvlm.config import InteractVLMConfig
 from interactvlm.errors import AssetError, InputError, ResourceError
+from interactvlm.open_models.people import FoundPerson, PersonSearch, find_person
 from interactvlm.photo import Box, Photo, checked_box, read_photo
+from interactvlm.photo_contact import PhotoContact
+from interactvlm.photo_marks import said_of_photo
+from interactvlm.placement import WHOLE, Placement
 from interactvlm.provenance import Provenance, provenance_of, provenance_of_named
 from interactvlm.reasoners.options import ReasonerOptions
-from interactvlm.report import ContactReport, ReportedConfig, shown_label, write_result_folder
-from interactvlm.results import ContactMap
+from interactvlm.report import ContactReport, Maps, ReportedConfig, write_result_folder
+from interactvlm.results import ContactMap, shown_label
 
 
 @runtime_checkable
@@ -42,6 +47,17 @@ class ContactModel(Protocol):
         ...
 
 
+@runtime_checkable
+class PhotoContactModel(Protocol):
+    """What of a model that marks the photo this job uses beside that."""
+
+    def predict_photo_contact(
+        self, image: Any, labels: Sequence[str] = ("",), *, box_xyxy_px: Any = None
+    ) -> list[PhotoContact]:
+        """Contact with each label as a mask over the photo."""
+        ...
+
+
 @dataclass(frozen=True)
 class ContactRequest:
     """One photo and the questions about it."""
@@ -54,12 +70,16 @@ class ContactRequest:
     """Objects to ask about; none means any object."""
     box_xyxy_px: tuple[float, float, float, float] | None = None
     """The person in pixels of the upright photo."""
+    person: PersonSearch | None = None
+    """How to find the person, in place of a box."""
     weights: Path | None = None
     """Model folder; None is the shipped one."""
     reasoner: ReasonerOptions | None = None
     """Another model to ask in words, in place of `weights`."""
     device: str = "cpu"
     """Torch device."""
+    placement: Placement = WHOLE
+    """How the weights of a model folder are held."""
     seed: int = 0
     """Seed of every random number."""
 
@@ -70,7 +90,7 @@ class ContactResult:
 
     out: Path
     """The result folder."""
-    maps: Sequence[ContactMap]
+    maps: Maps
     """Contact per label."""
     report: dict[str, Any]
     """Content of report.json."""
@@ -79,20 +99,26 @@ class ContactResult:
 
     def summary(self) -> str:
         """A few lines for the terminal."""
-        lines = []
-        for entry in self.report["contacts"]:
-            said = ", ".join(entry["body_parts"]) or "a small area"
-            lines.append(
-                f"{shown_label(entry['label'])}: {said} ({entry['contact_vertices']:,} surface "
-                f"points, highest probability {entry['max_probability']:.2f})"
-                if entry["contact_vertices"]
-                else f"{shown_label(entry['label'])}: no contact"
-            )
+        lines = [
+            f"{shown_label(entry['label'])}: {_said(entry)}" for entry in self.report["contacts"]
+        ]
         lines += [f"note: {warning}" for warning in self.report["warnings"]]
         return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
 
     def __repr__(self) -> str:
         return f"ContactResult({len(self.maps)} labels, {str(self.out)!r})"
+
+
+def _said(entry: dict[str, Any]) -> str:
+    """One label's entry of report.json in words."""
+    certainty = f"highest probability {entry['max_probability']:.2f}"
+    if entry.get("surface") == "photo":
+        share = entry["share_of_photo"]
+        return f"{said_of_photo(share)} ({entry['mask']}, {certainty})" if share else "no contact"
+    if not entry["contact_vertices"]:
+        return "no contact"
+    parts = ", ".join(entry["body_parts"]) or "a small area"
+    return f"{parts} ({entry['contact_vertices']:,} surface points, {certainty})"
 
 
 @dataclass
@@ -122,13 +148,19 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
     with watch.step("read"):
         photo = read_photo(request.photo)
         box = _checked_box(request, photo)
+    # Before the load: models of perception leave memory before a large one takes it.
+    found = None
+    if request.person is not None:
+        with watch.step("perceive"):
+            found = _found_person(request.person, request, photo)
+            box = checked_box(found.box_xyxy_px, photo.width, photo.height)
     with watch.step("load"):
         model, provenance = _loaded(request, photo, model)
     labels = known_labels(model, request.labels)
     with watch.step("predict"), memory_told(provenance.device):
         torch.manual_seed(request.seed)
         shown_box = None if box is None else photo.image_box(box)
-        maps = model.predict_contact(photo.image, labels, box_xyxy_px=shown_box)
+        maps = _predicted(model, photo, labels, shown_box)
     _require_finite(maps, provenance.weights)
     report = ContactReport(
         photo=photo,
@@ -136,12 +168,24 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
         provenance=provenance,
         config=model.config,
         box_xyxy_px=box,
+        person=found,
         timings_s=watch.seconds,
-        warnings=(*photo.warnings, *_notes(maps)),
+        warnings=(*photo.warnings, *(found.notes if found else ()), *_notes(maps)),
     )
     written = write_result_folder(request.out, report)
     complete = all(contact.finished for contact in maps)
     return ContactResult(request.out, maps, written, complete)
+
+
+def _predicted(
+    model: ContactModel, photo: Photo, labels: Sequence[str], box_xyxy_px: Box | None
+) -> Maps:
+    """Contact on the body, or on the photo where that is what the model marks."""
+    config = model.config
+    if isinstance(config, InteractVLMConfig) and config.answers_on == "photo":
+        assert isinstance(model, PhotoContactModel)
+        return model.predict_photo_contact(photo.image, labels, box_xyxy_px=box_xyxy_px)
+    return model.predict_contact(photo.image, labels, box_xyxy_px=box_xyxy_px)
 
 
 def _loaded(
@@ -152,7 +196,7 @@ def _loaded(
         return _loaded_reasoner(request.reasoner, request, photo, model)
     device = checked_device(request.device)
     weights = (request.weights or default_weights()).expanduser()
-    model = load_model(weights, device) if model is None else model
+    model = load_model(weights, device, request.placement) if model is None else model
     return model, provenance_of(photo.sha256, weights, seed=request.seed, device=device)
 
 
@@ -165,6 +209,11 @@ def _loaded_reasoner(
         raise InputError(
             "weights and a reasoner in words exclude each other; give --weights or --reasoner"
         )
+    if request.placement != WHOLE:
+        raise InputError(
+            "--load-in-4bit and --device-map are for --weights; a reasoner in words is loaded as "
+            "it was saved"
+        )
     device = "endpoint" if options.url else checked_device(request.device)
     if not isinstance(model, WordsModel):
         with memory_told(device):
@@ -176,12 +225,12 @@ def _loaded_reasoner(
     return model, provenance
 
 
-def load_model(weights: Path, device: str) -> ContactModel:
-    """A model on a device. Raises AssetError or ResourceError."""
+def load_model(weights: Path, device: str, placement: Placement = WHOLE) -> ContactModel:
+    """A model on a device. Raises AssetError, ResourceError or, for a placement, InputError."""
     from interactvlm.model import InteractVLM
 
     with memory_told(device):
-        return InteractVLM.from_pretrained(weights, device=device)
+        return InteractVLM.from_pretrained(weights, device=device, placement=placement)
 
 
 def known_labels(model: ContactModel, labels: Sequence[str]) -> list[str]:
@@ -230,19 +279,34 @@ def memory_told(device: str) -> Iterator[None]:
 def _checked_box(request: ContactRequest, photo: Photo) -> Box | None:
     if request.box_xyxy_px is None:
         return None
+    if request.person is not None:
+        raise InputError(
+            "--box says where the person is, and so do --perceive, --perception and --person; give "
+            "only one of them"
+        )
     return checked_box(request.box_xyxy_px, photo.width, photo.height)
 
 
-def _require_finite(maps: Sequence[ContactMap], weights: str) -> None:
+def _found_person(search: PersonSearch, request: ContactRequest, photo: Photo) -> FoundPerson:
+    device = "cpu" if search.models is None else search.models.boxes.device
+    with memory_told(device):
+        return find_person(search, photo, request.labels)
+
+
+def _require_finite(maps: Maps, weights: str) -> None:
     for contact in maps:
-        if not bool(torch.isfinite(contact.vertex_probability).all()):
+        if isinstance(contact, PhotoContact):
+            values = contact.pixel_probability
+        else:
+            values = contact.vertex_probability
+        if not bool(torch.isfinite(values).all()):
             raise AssetError(
                 f"the model gave NaN for {shown_label(contact.label)!r}; its weights are damaged, "
                 f"fetch them again: {weights!r}"
             )
 
 
-def _notes(maps: Sequence[ContactMap]) -> list[str]:
+def _notes(maps: Maps) -> list[str]:
     """What a person should know about the maps; cut answers above all."""
     notes = []
     for contact in maps:

@@ -19,16 +19,17 @@ from torch import Tensor, nn
 from interactvlm import templates
 from interactvlm.config import CONFIG_FILE, InteractVLMConfig
 from interactvlm.errors import AssetError, InputError
-from interactvlm.feat_lift import AttentionSplitter, FeatLift
+from interactvlm.feat_lift import CAMERA_NUMBERS, AttentionSplitter, FeatLift
 from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
-from interactvlm.int8 import ANY_VALUES, use_int8
 from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
 from interactvlm.localizer import MVLocalizer, covered_patches, upscale_masks
+from interactvlm.photo_contact import PhotoContact, limited_to_box, photo_probabilities
+from interactvlm.placement import WHOLE, Placement
 from interactvlm.preprocessing import require_photo
 from interactvlm.projection import TokenProjection
 from interactvlm.results import ContactMap
 from interactvlm.tokens import Tokenizer
-from interactvlm.weights import load_weights, require_folder, save_weights, stored_dtype
+from interactvlm.weights import require_folder, save_weights
 from renders.cache import atomic_write
 from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
 from renders.lifting import PixelSurfaceMap, lift_human_logits, lift_object_logits
@@ -38,8 +39,6 @@ LONGEST_LABEL = 80
 """Characters of an object label; more is no label."""
 LIFTS_PER_CALL = 8
 """Questions lifted to vertices at once; bounds the memory of full-size masks."""
-_VOCABULARY = "language.llama.lm_head.weight"
-"""The weight whose number type a model is loaded in; releases mix types."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +99,8 @@ class InteractVLM(ModelParts):
             )
         super().__init__(config)
         self.tokenizer = tokenizer
+        self.placement = WHOLE
+        """How its weights were placed when it was loaded."""
         self._human_views: SurfaceViews | None = None
 
     @property
@@ -109,37 +110,35 @@ class InteractVLM(ModelParts):
 
     @staticmethod
     def from_pretrained(
-        path: Path | str, *, device: str = "cpu", dtype: torch.dtype | None = None
+        path: Path | str,
+        *,
+        device: str = "cpu",
+        dtype: torch.dtype | None = None,
+        placement: Placement = WHOLE,
     ) -> "InteractVLM":
         """A model from a folder that `save_pretrained` or `interactvlm convert` wrote, in
         evaluation mode. Without `dtype` its numbers are as wide as the vocabulary's on disk.
+        `placement` narrows the language model to 4 bits or keeps what does not fit elsewhere.
 
-        Raises AssetError naming the folder, file, key or shape that is not as it should be.
+        Raises:
+            AssetError: a folder, file, key or shape is not as it should be.
+            InputError: the folder's weights cannot be placed so.
+            ResourceError: 4 bits need what is not here.
         """
-        from transformers.initialization import no_init_weights
+        from interactvlm.model_loading import load_model
 
-        folder = require_folder(Path(path))
-        config = InteractVLMConfig.load(folder / CONFIG_FILE)
-        tokenizer = Tokenizer.load(folder, config.tokens)
-        dtype = stored_dtype(folder, _VOCABULARY) if dtype is None else dtype
-        narrow = stored_dtype(folder, ANY_VALUES) == torch.int8
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(dtype)
-        try:
-            # Full-size matrices that 8-bit ones replace are never touched: on the CPU that is free.
-            with torch.device("cpu" if narrow else device), no_init_weights():
-                model = InteractVLM(config, tokenizer)
-        finally:
-            torch.set_default_dtype(before)
-        if config.vision.kind == "perception":
-            model.language.vision.float()  # its heat maps need single precision; it is small
-        if narrow:
-            use_int8(model)
-        load_weights(model, folder)
-        return model.to(device).eval()
+        return load_model(require_folder(Path(path)), device, dtype, placement)
 
     def save_pretrained(self, path: Path | str) -> None:
-        """Writes config, tokenizer and weights (adapters merged), each file whole or not at all."""
+        """Writes config, tokenizer and weights (adapters merged), each file whole or not at all.
+
+        Raises InputError for a model whose weights are not all in memory as they are.
+        """
+        if self.placement != WHOLE:
+            raise InputError(
+                "a model that was narrowed or spread while loading cannot be saved; copy its "
+                "folder, or load it whole"
+            )
         folder = Path(path)
         save_weights(merged_state_dict(self), folder)
         with atomic_write(folder / "tokenizer.json") as temporary:
@@ -237,12 +236,51 @@ class InteractVLM(ModelParts):
         answer without a contact token gives an empty map with its words. `known_only=False` also
         asks about labels the model was not trained on (it can spell them, no more).
 
-        Raises InputError for an unknown label or an unusable photo or box.
+        Raises InputError for an unknown label, an unusable photo or box, or a model that marks
+        contact on the photo (`predict_photo_contact`).
         """
+        self._require_answers_on("body")
         asked = [self.known_label(label) if known_only else label for label in labels]
         views = self.human_views()
         answers = self._answers(image, asked, "human", box_xyxy_px)
         return self._contact_maps(asked, answers, views, "human")
+
+    @torch.no_grad()
+    def predict_photo_contact(
+        self,
+        image: Image.Image,
+        labels: Sequence[str] = ("",),
+        *,
+        box_xyxy_px: Sequence[int | float] | None = None,
+    ) -> list[PhotoContact]:
+        """Contact with each label as a mask over the photo, in its own pixels.
+
+        SAM encodes the whole photo once. A box crops what the words are read from, and nothing
+        outside it is marked. Raises InputError as `predict_contact`, for a model of the body.
+        """
+        self._require_answers_on("photo")
+        photo, asked = require_photo(image), [self.known_label(label) for label in labels]
+        answers = self._answers(photo, asked, "human", box_xyxy_px)
+        token = self._token_id("human")
+        touched = [i for i, answer in enumerate(answers) if token in answer.states]
+        found: dict[int, Tensor] = {}
+        if touched:
+            hidden = torch.stack([answers[i].states[token] for i in touched])
+            no_cameras = hidden.new_zeros(self.config.localizer.num_views, CAMERA_NUMBERS)
+            prompts = self.prompt_vectors(hidden, no_cameras)
+            masks = photo_probabilities(self.localizer, prompts, photo)
+            found = dict(zip(touched, masks, strict=True))
+        nothing = torch.zeros(photo.height, photo.width)
+        return [
+            PhotoContact(
+                pixel_probability=limited_to_box(found.get(i, nothing), box_xyxy_px),
+                label=label,
+                threshold=self.config.threshold,
+                answer=self.tokenizer.decode(answer.token_ids),
+                finished=answer.finished,
+            )
+            for i, (label, answer) in enumerate(zip(asked, answers, strict=True))
+        ]
 
     @torch.no_grad()
     def predict_affordance(
@@ -282,6 +320,14 @@ class InteractVLM(ModelParts):
         raise InputError(
             f"object label {label!r} is not one of the {len(known)} known labels; {hint}"
         )
+
+    def _require_answers_on(self, surface: Literal["body", "photo"]) -> None:
+        if self.config.answers_on != surface:
+            fitting = "predict_photo_contact" if surface == "body" else "predict_contact"
+            raise InputError(
+                f"this model marks contact on the {self.config.answers_on}, not on the {surface}; "
+                f"use {fitting}"
+            )
 
     def _token_id(self, target: Literal["human", "object"]) -> int:
         return self.tokenizer.human_id if target == "human" else self.tokenizer.object_id

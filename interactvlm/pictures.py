@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -157,6 +157,16 @@ def overlay(
         at = (round(pad * 2 + dot), round(middle))
         draw.text(at, _fitted(text, 140), INK, _font(text_px), anchor="lm")
     return sheet
+
+
+def tinted(
+    photo: Image.Image, mask: Bool[Tensor, "height width"], *, share: float = 0.6
+) -> Image.Image:
+    """The photo with the pixels of a mask of its size in red; `share` of the colour is the tint."""
+    strength = Image.fromarray((mask * round(255 * share)).to(torch.uint8).numpy())
+    picture = photo.convert("RGB").copy()
+    picture.paste(Image.new("RGB", picture.size, BOX_COLOUR), mask=strength)
+    return picture
 
 
 def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

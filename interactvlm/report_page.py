@@ -50,6 +50,26 @@ class Card:
     threshold: float
     views: Sequence[Image.Image]
 
+    @property
+    def touched(self) -> bool:
+        """Whether anything is in contact."""
+        return self.contact_vertices > 0
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoCard:
+    """One label's part of the page, for contact marked on the photo."""
+
+    label: str
+    answer: str
+    """The model's words."""
+    touched: bool
+    share_of_photo: float
+    max_probability: float
+    threshold: float
+    picture: Image.Image
+    """The photo with the mask on it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Page:
@@ -57,15 +77,17 @@ class Page:
 
     picture: Image.Image
     """The photo, with the person's box if one was given."""
-    cards: Sequence[Card]
+    cards: Sequence[Card] | Sequence[PhotoCard]
     facts: "ContactReport"
     """Numbers, warnings and provenance."""
+    seen: Image.Image | None = None
+    """The photo with the boxes, masks and keypoints of open models, if they were asked."""
 
     def html(self) -> str:
         """The page as text."""
         photo = self.facts.photo
         name = PurePath(photo.path).name
-        touched = [card.label for card in self.cards if card.contact_vertices]
+        touched = [card.label for card in self.cards if card.touched]
         headline = f"Touches {_words(touched)}" if touched else "No contact found"
         return "\n".join(
             [
@@ -82,7 +104,8 @@ class Page:
                 self._warnings(),
                 f'<section class="top"><figure>{_image(self.picture, "The photo", "JPEG")}'
                 f"</figure><div>{self._summary()}</div></section>",
-                *(_card(card) for card in self.cards),
+                *(_card(c) if isinstance(c, Card) else _photo_card(c) for c in self.cards),
+                self._perception(),
                 self._provenance(),
                 "</main></body></html>",
             ]
@@ -96,8 +119,14 @@ class Page:
 
     def _summary(self) -> str:
         """Body parts by labels: what share of each part touches what."""
-        parts = [p for p in PART_NAMES if any(p in card.share_of_part for card in self.cards)]
-        head = "".join(f"<th>{_text(card.label)}</th>" for card in self.cards)
+        cards = [card for card in self.cards if isinstance(card, Card)]
+        if not cards:
+            return (
+                '<h2>Contact on the photo</h2><p class="hint">This model marks the photo itself; '
+                "it knows no body surface.</p>"
+            )
+        parts = [p for p in PART_NAMES if any(p in card.share_of_part for card in cards)]
+        head = "".join(f"<th>{_text(card.label)}</th>" for card in cards)
         if not parts:
             return (
                 '<h2>Body parts in contact</h2><p class="empty">No body part touches what was '
@@ -105,7 +134,7 @@ class Page:
             )
         rows = "".join(
             f"<tr><th>{part}</th>"
-            + "".join(_share(card.share_of_part.get(part, 0.0)) for card in self.cards)
+            + "".join(_share(card.share_of_part.get(part, 0.0)) for card in cards)
             + "</tr>"
             for part in parts
         )
@@ -113,6 +142,20 @@ class Page:
             "<h2>Body parts in contact</h2>"
             f'<div class="scroll"><table class="parts"><tr><td></td>{head}</tr>{rows}</table></div>'
             '<p class="hint">Share of the part’s surface points in contact.</p>'
+        )
+
+    def _perception(self) -> str:
+        """What open models saw, and whom the questions are about."""
+        person = self.facts.person
+        if person is None or self.seen is None:
+            return ""
+        people = len(person.seen.people)
+        models = ", ".join(f"{step}: {name}" for step, name in person.seen.provenance.items())
+        return (
+            f'<section class="seen"><h2>People and objects found</h2>'
+            f"<figure>{_image(self.seen, 'Boxes, masks and keypoints', 'JPEG')}</figure>"
+            f'<p class="hint">Asked about person {person.number} of {people}. {_text(models)}</p>'
+            "</section>"
         )
 
     def _provenance(self) -> str:
@@ -149,13 +192,6 @@ def contact_area_cm2(mask: Bool[Tensor, "verts"], topology: BodyTopology) -> flo
 
 
 def _card(card: Card) -> str:
-    touched = card.contact_vertices > 0
-    badge = (
-        '<span class="badge yes">contact</span>'
-        if touched
-        else '<span class="badge no">no contact</span>'
-    )
-    said = _TOKEN.sub(r'<span class="token">\1</span>', _text(card.answer))
     figures = "".join(
         f"<figure>{_image(image, title, 'PNG')}<figcaption>{title}</figcaption></figure>"
         for image, title in zip(card.views, VIEW_TITLES, strict=True)
@@ -167,11 +203,32 @@ def _card(card: Card) -> str:
         ("area on the standard body", f"{card.area_cm2:,.0f} cm²"),
         ("of these seen by no view", f"{card.unseen_vertices:,}"),
     ]
-    facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers)
+    return _section(card, f'<div class="views">{figures}</div>', numbers)
+
+
+def _photo_card(card: PhotoCard) -> str:
+    picture = _image(card.picture, f"Contact with {card.label}", "JPEG")
+    numbers = [
+        ("highest probability", f"{card.max_probability:.2f}"),
+        ("threshold", f"{card.threshold:.2f}"),
+        ("share of the photo", f"{100 * card.share_of_photo:.2f} %"),
+    ]
+    return _section(card, f'<div class="seen"><figure>{picture}</figure></div>', numbers)
+
+
+def _section(card: Card | PhotoCard, shown: str, numbers: Sequence[tuple[str, str]]) -> str:
+    """Label, words, pictures and numbers of a card."""
+    badge = (
+        '<span class="badge yes">contact</span>'
+        if card.touched
+        else '<span class="badge no">no contact</span>'
+    )
+    said = _TOKEN.sub(r'<span class="token">\1</span>', _text(card.answer))
     words = f"<blockquote>{said}</blockquote>" if said.strip() else ""
+    facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers)
     return (
         f'<section class="card"><h2>{_text(card.label)} {badge}</h2>{words}'
-        f'<div class="views">{figures}</div><dl>{facts}</dl></section>'
+        f"{shown}<dl>{facts}</dl></section>"
     )
 
 

@@ -46,6 +46,7 @@ dd{margin:0;font-weight:600;font-variant-numeric:tabular-nums}
 .warnings{background:#fff8e6;border-color:#f0dca6}
 .warnings h2{margin-bottom:6px;font-size:16px}
 .warnings ul{margin:0;padding-left:20px}
+.seen img{border-radius:8px;max-height:640px;width:auto;margin:0 auto}
 .made{margin-bottom:48px}
 .made table{border-collapse:collapse;font-size:14px;width:100%}
 .made th{color:var(--soft);font-weight:500;text-align:left;vertical-align:top;

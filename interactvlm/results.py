@@ -16,6 +16,9 @@ from torch import Tensor
 from interactvlm.errors import AssetError, InputError
 from renders.cache import atomic_write
 
+ANY_OBJECT = "any object"
+"""How the empty label is shown."""
+
 _NPZ_KEYS = ("vertex_probability", "labels", "topology", "threshold", "seen")
 
 
@@ -67,6 +70,11 @@ class ContactMap:
             f"ContactMap({self.label or 'any object'!r}, {self.topology}, "
             f"{int(self.mask().sum())} of {len(self.vertex_probability)} vertices in contact)"
         )
+
+
+def shown_label(label: str) -> str:
+    """A label as people read it."""
+    return label or ANY_OBJECT
 
 
 def save_contact_npz(path: Path, maps: Sequence[ContactMap]) -> None:

@@ -49,21 +49,39 @@ class TensorSpec:
 
 def load_weights(module: nn.Module, folder: Path) -> None:
     """Fills every parameter and buffer from the folder's safetensors files, or fails by name."""
-    paths = weight_files(folder)
     state = module.state_dict()
+    files = fitting_files(state, folder)
+    for key, value in stored_tensors(files):
+        with torch.no_grad():
+            state[key].copy_(value)
+
+
+def fitting_files(state: Mapping[str, Tensor], folder: Path) -> dict[str, Path]:
+    """The file of every weight of a state dict, whose tensors may be on the meta device.
+
+    Raises AssetError naming a weight that is missing, unknown, twice there or wrongly shaped.
+    """
+    paths = weight_files(folder)
     shapes: dict[str, tuple[int, ...]] = {}
+    files: dict[str, Path] = {}
     for path in paths:
         with _opened(path) as stored:
             found = {key: tuple(stored.get_slice(key).get_shape()) for key in stored.keys()}  # noqa: SIM118
         for key in found.keys() & shapes.keys():
             raise AssetError(f"weight {key!r} is in two files of the model: {str(path)!r}")
         shapes |= found
+        files |= dict.fromkeys(found, path)
     where = paths[0] if len(paths) == 1 else folder
     _check_keys({key: tuple(value.shape) for key, value in state.items()}, shapes, where)
-    for path in paths:
-        with _opened(path) as stored, torch.no_grad():
-            for key in stored.keys():  # noqa: SIM118
-                state[key].copy_(stored.get_tensor(key))
+    return files
+
+
+def stored_tensors(files: Mapping[str, Path]) -> Iterator[tuple[str, Tensor]]:
+    """Weights by key, one in memory at a time; every file is opened once."""
+    for path in sorted(set(files.values())):
+        with _opened(path) as stored:
+            for key in (key for key in files if files[key] == path):
+                yield key, stored.get_tensor(key)
 
 
 def stored_dtype(folder: Path, key: str) -> torch.dtype:

@@ -7,6 +7,11 @@ import os
 import pytest
 from hypothesis import settings
 
+# No test reaches the network. Set here: libraries read these once, when they are imported.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
+os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")
+
 # Shared machines stall for seconds; a deadline would only measure the neighbours.
 settings.register_profile("interactvlm", deadline=None)
 settings.load_profile("interactvlm")
@@ -36,11 +41,3 @@ def open3d():
         if os.environ.get("INTERACTVLM_REQUIRE_OPEN3D"):
             pytest.fail(reason)
         pytest.skip(reason)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def offline_and_quiet():
-    """No test reaches the network."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
-    os.environ.setdefault("NUMBA_THREADING_LAYER", "workqueue")

@@ -26,6 +26,10 @@ CameraKind = Literal["none", "simple", "view_index", "featlift"]
 CONTACT_QUESTION = "Which body parts are in contact with the {label}? Segment these contact areas."
 """What the released weights are asked about a body by their own demo. They were tuned on a few
 fixed wordings, so the wording belongs to their interface."""
+PHOTO_QUESTION = (
+    "Segment the area on the human's body that is in direct contact with the {label} in this image."
+)
+"""The same for the release that marks contact on the photo."""
 
 _SAM = "model.visual_model."
 _CAMERA = "cam_pose_encoder."
@@ -71,7 +75,7 @@ class Structure:
         if self.splitter:
             return "InteractVLM Gen-Hu-Obj (as the joint release hcontact-ocontact)"
         if self.camera == "none":
-            return "InteractVLM Gen without cameras (as 2d-hcontact)"
+            return "InteractVLM Gen without cameras (as 2d-hcontact: contact on the photo)"
         return (
             "InteractVLM Gen (as hcontact-damon, -damon-fix, -damon-noParts, hcontact-wScene and "
             "oafford-lemon-piad)"
@@ -128,8 +132,16 @@ def released_config(
         language=_language_config(shapes, settings),
         localizer=_localizer_config(shapes, structure, settings),
         tokens=_token_config(structure, settings, added),
-        contact_question="" if structure.family == "LISA" else CONTACT_QUESTION,
+        contact_question=_contact_question(structure),
+        # Without cameras there are no canonical views: SAM was shown the photo.
+        answers_on="photo" if structure.camera == "none" else "body",
     )
+
+
+def _contact_question(structure: Structure) -> str:
+    if structure.family == "LISA":
+        return ""
+    return PHOTO_QUESTION if structure.camera == "none" else CONTACT_QUESTION
 
 
 def clip_config(shapes: Shapes, settings: Settings) -> VisionConfig:
@@ -192,7 +204,7 @@ def _localizer_config(shapes: Shapes, structure: Structure, settings: Settings) 
         feat_lift=structure.camera,
         camera_width=camera_width,
         splitter_width=splitter_width,
-        num_views=4 if structure.camera != "none" else settings.integer("multiview_channels", 4),
+        num_views=4 if structure.camera != "none" else settings.integer("multiview_channels", 1),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from safetensors import SafetensorError
 
 from interactvlm.errors import AssetError
+from interactvlm.open_models.pins import HubName, Pin, chosen_revision, read_pins, write_pin
 from interactvlm.open_models.registry import OPEN_MODELS
 
 Loaded = TypeVar("Loaded")
@@ -21,7 +22,7 @@ class Source:
     """Where a model comes from."""
 
     name: str
-    """A folder, or `owner/name` on the hub."""
+    """A folder, or `owner/name` on the hub; see `named_source` for `owner/name@revision`."""
     revision: str = "main"
     """Commit, tag or branch; a folder has none."""
     offline: bool = False
@@ -45,6 +46,19 @@ class Source:
     def location(self) -> str:
         """First argument of every `from_pretrained`."""
         return str(Path(self.name).expanduser()) if self.is_folder else self.name
+
+
+def named_source(text: str, *, default: str = "main", offline: bool, device: str) -> Source:
+    """The source a person names: a folder, or a hub model at its asked, pinned or default revision.
+
+    Raises:
+        InputError: an `@` without a usable revision.
+        AssetError: the lock file is damaged.
+    """
+    if Path(text).expanduser().is_dir():
+        return Source(text, offline=offline, device=device)
+    model = HubName.parse(text)
+    return Source(model.name, chosen_revision(model, default), offline, device)
 
 
 def load(source: Source, build: Callable[..., Loaded]) -> Loaded:
@@ -84,21 +98,33 @@ def resolved_revision(source: Source) -> str:
     return Path(path).parent.name
 
 
-def fetch(name: str, revision: str = "main") -> Path:
-    """Download a model into the hub's cache, with its own progress bars; resumes by itself.
+def fetch(text: str) -> Path:
+    """Download a hub model into the hub's cache, with its own progress bars; resumes by itself.
 
-    Raises AssetError when the hub cannot be reached or does not have it.
+    The commit that came is pinned. A pinned model is fetched at its pin again; naming a revision
+    (`owner/name@main`) moves the pin.
+
+    Raises:
+        InputError: an `@` without a usable revision.
+        AssetError: the hub cannot be reached or does not have it, or the lock file is damaged.
+        ResourceError: the pin cannot be written.
     """
     from huggingface_hub import snapshot_download
 
+    model = HubName.parse(text)
+    name, revision = model.name, chosen_revision(model)
     patterns = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
     except Exception as error:  # the hub raises many kinds; all mean that it is not here now
         raise AssetError(
             f"model {name!r} could not be fetched ({_first_line(error)}); check the name and the "
             "network, or download it elsewhere and give its folder"
         ) from None
+    if model.revision or name not in read_pins():
+        # The hub's cache names the folder of a snapshot after its commit.
+        write_pin(name, Pin(folder.name, revision))
+    return folder
 
 
 def _require_plausible(source: Source) -> None:
@@ -120,6 +146,8 @@ def _fault(source: Source, error: Exception) -> str:
     fetch_it = f"`interactvlm models fetch {source.name}`"
     hint = fetch_it if source.name in known or source.offline else "the name"
     where = "is not in the local cache" if source.offline else "could not be loaded"
+    if source.revision != "main":
+        where = f"at revision {source.revision!r} {where}"
     return f"model {source.name!r} {where} ({_first_line(error)}); check {hint}"
 
 

@@ -21,7 +21,8 @@ class OpenModel:
     transformers_class: str
     """The class that runs it."""
     revision: str = "main"
-    """Commit, tag or branch. What `main` meant on the day is written into the result."""
+    """Used where the user's lock file (`pins`) holds no commit. The table names no commits: none
+    could be looked up and tried when it was written."""
 
 
 OPEN_MODELS: tuple[OpenModel, ...] = (

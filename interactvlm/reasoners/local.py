@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 
 from interactvlm.assets_dir import file_sha256
 from interactvlm.errors import AssetError, InputError
+from interactvlm.open_models.loading import named_source, resolved_revision
 from interactvlm.reasoners.interface import ReasonerAnswer
 
 LONGEST_ANSWER_TOKENS = 256
@@ -44,20 +45,22 @@ class LocalReasoner:
     def load(source: str, *, offline: bool = False, device: str = "cpu") -> "LocalReasoner":
         """A model from a folder or the hub, in the precision it was saved in.
 
-        `offline` reads a hub id from the local cache alone; a folder never needs the network.
+        `offline` reads a hub id from the local cache alone; a folder never needs the network. A hub
+        model is taken at the revision after its `@`, else at its pinned commit, else at `main`.
 
         Raises:
+            InputError: an `@` without a usable revision.
             AssetError: files are missing or damaged, or no image-text model that can be asked.
         """
-        is_folder = Path(source).is_dir()
-        reach = {"local_files_only": offline or is_folder, "trust_remote_code": False}
+        place = named_source(source, offline=offline, device=device)
+        reach = {**place.arguments, "trust_remote_code": False}
         with _told(source, offline):
-            config = _config(source, reach)
-            processor = load_processor(source, config, reach)
-            model = _model(source, config, reach).to(device).eval()
-        commit = getattr(config, "_commit_hash", None)
-        digest = folder_sha256(Path(source)) if is_folder else ""
-        name = f"{source}@{commit}" if commit and not is_folder else source
+            config = _config(place.location, reach)
+            processor = load_processor(place.location, config, reach)
+            model = _model(place.location, config, reach).to(device).eval()
+        commit = resolved_revision(place)
+        digest = folder_sha256(Path(place.location)) if place.is_folder else ""
+        name = f"{place.name}@{commit}" if commit and not place.is_folder else source
         return LocalReasoner(model, processor, name=name, weights_sha256=digest)
 
     def __repr__(self) -> str:
@@ -125,7 +128,8 @@ def load_processor(source: str, config: Any, reach: dict[str, Any]) -> Any:
     tokenizer = AutoTokenizer.from_pretrained(source, **reach)
     pictures = AutoImageProcessor.from_pretrained(source, backend="pil", **reach)
     kind = image_half(PROCESSOR_MAPPING[type(config)])
-    settings, _ = kind.get_processor_dict(source, local_files_only=reach["local_files_only"])
+    where = {key: value for key, value in reach.items() if key != "trust_remote_code"}
+    settings, _ = kind.get_processor_dict(source, **where)
     halves = {"image_processor": pictures, "tokenizer": tokenizer}
     arguments = [halves.get(name) for name in kind.get_attributes()]
     return kind.from_args_and_dict(arguments, settings)

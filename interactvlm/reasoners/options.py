@@ -5,20 +5,18 @@ Knows names and addresses; imports no model library.
 """
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from interactvlm.errors import AssetError, InputError
+from interactvlm.open_models.pins import HubName
 
 URL_VARIABLE = "INTERACTVLM_REASONER_URL"
 MODEL_VARIABLE = "INTERACTVLM_REASONER_MODEL"
 KEY_VARIABLE = "INTERACTVLM_REASONER_KEY"
 MOST_SAMPLES = 50
-
-_HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class ReasonerOptions:
     """A checked choice of reasoner: either `source` or `url` with `model`."""
 
     source: str = ""
-    """Model folder or hub id of a local model."""
+    """Model folder, or hub id with perhaps `@revision`, of a local model."""
     url: str = ""
     """Address of the endpoint's chat completions."""
     model: str = ""
@@ -103,7 +101,7 @@ def checked_options(
 
 
 def checked_source(source: str) -> str:
-    """A folder that exists, or something that reads like a hub id.
+    """A folder that exists, or something that reads like a hub id, perhaps with `@revision`.
 
     Raises:
         InputError: neither a path nor a hub id.
@@ -119,7 +117,7 @@ def checked_source(source: str) -> str:
         return str(folder)
     if folder.exists():
         raise InputError(f"--reasoner needs a folder or a hub id, found a file: {source!r}")
-    if source.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(source):
+    if source.startswith((".", "/", "~")) or not HubName.parse(source).plausible:
         raise AssetError(
             f"model folder not found; give an existing folder or a hub id such as "
             f"'Qwen/Qwen2.5-VL-3B-Instruct': {source!r}"

@@ -64,7 +64,7 @@ def photo(tmp_path):
 def model(monkeypatch, tmp_path):
     fake = FakeModel()
     made = Provenance("0" * 64, "mini", "1" * 64, "0.1.0", 0, "cpu", "3.11", {})
-    monkeypatch.setattr(contact_job, "load_model", lambda weights, device: fake)
+    monkeypatch.setattr(contact_job, "load_model", lambda *_: fake)
     monkeypatch.setattr(contact_job, "default_weights", lambda: Path("mini"))
     monkeypatch.setattr(contact_job, "provenance_of", lambda *args, **kwargs: made)
     monkeypatch.setattr(pictures, "DRAWN_PX", 192)

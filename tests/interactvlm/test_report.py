@@ -14,8 +14,7 @@ from PIL import Image
 
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
-from interactvlm import pictures, report_page
-from interactvlm import report as report_module
+from interactvlm import pictures, report_page, result_folder
 from interactvlm.config import preset
 from interactvlm.errors import InputError, ResourceError
 from interactvlm.photo import Photo
@@ -166,7 +165,7 @@ def test_full_disk_leaves_the_old_result_whole(tmp_path, report, topology, monke
     out = tmp_path / "out"
     write_result_folder(out, report)
     before, calls = content_of(out), iter(range(100))
-    write = report_module._write_bytes
+    write = result_folder.write_bytes
 
     def full(path, data):
         if next(calls) == call:
@@ -174,7 +173,7 @@ def test_full_disk_leaves_the_old_result_whole(tmp_path, report, topology, monke
             raise OSError(errno.ENOSPC, "No space left on device")
         write(path, data)
 
-    monkeypatch.setattr(report_module, "_write_bytes", full)
+    monkeypatch.setattr(result_folder, "write_bytes", full)
     with pytest.raises(ResourceError, match="No space left.*--out"):
         write_result_folder(out, report_of([contact_on(topology, "head", "hat")]))
     assert content_of(out) == before and not leftovers(tmp_path)
@@ -185,7 +184,7 @@ def test_stopped_at_the_flush_nothing_appears(tmp_path, report, monkeypatch, err
     def stop(handle):
         raise error
 
-    monkeypatch.setattr(report_module.os, "fsync", stop)
+    monkeypatch.setattr(result_folder.os, "fsync", stop)
     with pytest.raises((ResourceError, KeyboardInterrupt)):
         write_result_folder(tmp_path / "out", report)
     assert list(tmp_path.iterdir()) == []
@@ -200,7 +199,7 @@ def test_report_json_appears_last(tmp_path, report, monkeypatch):
         order.append(os.path.basename(target))
         replace(source, target)
 
-    monkeypatch.setattr(report_module.os, "replace", noting)
+    monkeypatch.setattr(result_folder.os, "replace", noting)
     write_result_folder(out, report)
     # Files that are themselves written through a temporary name come earlier and may repeat.
     assert order[-1] == "report.json" and set(order) == FILES

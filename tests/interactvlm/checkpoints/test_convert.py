@@ -112,7 +112,10 @@ def test_every_variant_loads_and_answers(publish, clip_folder, clip_state, ask, 
     assert found.title.startswith("LISA" if variant == "LISA" else "InteractVLM")
     state = {key: value.to(torch.bfloat16) for key, value in release.state.items()}
     require_equal(stored(tmp_path / "model"), expected(state, clip_state))
-    assert ask(tmp_path / "model").view_probability is not None
+    if found.config.answers_on == "body":
+        assert ask(tmp_path / "model").view_probability is not None
+    else:  # see test_photo_contact.py
+        assert variant in ("2D", "LISA")
 
 
 def test_adapters_are_merged_in_float32_with_the_published_scale(
