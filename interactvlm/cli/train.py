@@ -4,11 +4,11 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 EXAMPLES = """\
-Without --recipe the miniature model is trained on the splits `train` and `val` of
-`interactvlm synth`. With --recipe a full-size model, converted by `interactvlm convert`, is
-fine-tuned on published data sets (docs/datasets.md) with the published settings; the result is a
-model folder with its adapters merged. A stopped run goes on from its last checkpoint when started
-again. `interactvlm train scenes --help` and `train --recipe NAME --help` list the options of each.
+Without --recipe: the miniature model, on the splits `train` and `val` of `interactvlm synth`.
+With --recipe: a full-size model, converted by `interactvlm convert`, is fine-tuned on published
+data sets with the published settings (docs/recipes.md) and saved with its adapters merged.
+A stopped run goes on from its last checkpoint when started again.
+`train scenes --help` and `train --recipe NAME --help` list the options of each.
 
 recipes: hcontact-damon, hcontact-wScene, oafford-lemon-piad, hcontact-ocontact, 2d-hcontact
 

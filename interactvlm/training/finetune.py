@@ -26,7 +26,8 @@ from interactvlm.training.recipes import FinetuneConfig, Recipe
 from interactvlm.training.schedule import linear_factor
 from renders.cache import atomic_write
 
-SETTINGS_FILE, CHECKPOINT_FILE, WEIGHTS_FOLDER = "recipe.json", "finetune.pt", "weights"
+SETTINGS_FILE, CHECKPOINT_FILE = "recipe.json", "finetune.pt"
+WEIGHTS_FOLDER, OBJECTS_FOLDER = "weights", "objects"
 
 
 def main(config: FinetuneConfig) -> Path:
@@ -46,7 +47,7 @@ def main(config: FinetuneConfig) -> Path:
     remember_settings(
         out / SETTINGS_FILE,
         asdict(config) | {"recipe": asdict(recipe)},
-        may_change=("root", "out", "device", "log_every", "save_every"),
+        may_change=("root", "out", "device", "log_every", "save_every", "keep_objects"),
     )
     if recipe.precision == "fp32":
         model.float()
@@ -76,7 +77,8 @@ def _train(
         learned, lr=recipe.rate, betas=recipe.betas, weight_decay=recipe.weight_decay
     )
     start = _resume(path, model, optimizer)
-    objective = RecipeObjective(model, recipe)
+    objects = config.out_folder / OBJECTS_FOLDER if config.keep_objects else None
+    objective = RecipeObjective(model, recipe, objects)
     log = TrainingLog(config.out_folder, recipe.name, config.log_every, active=True)
     model.train()
     steps = range(start, recipe.steps)

@@ -7,13 +7,16 @@ loss is in `interactvlm.losses`.
 
 import random
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor
 
@@ -36,8 +39,9 @@ from interactvlm.training.recipe_words import (
     photo_turns,
 )
 from interactvlm.training.recipes import Recipe
+from renders.canonical import build_object_view_set
 from renders.lifting import lift_human_logits, lift_object_logits
-from renders.mesh import PointCloud
+from renders.mesh import Mesh, PointCloud
 
 Terms = dict[str, Tensor]
 """Weighted losses by name; their sum is minimised."""
@@ -46,8 +50,10 @@ Terms = dict[str, Tensor]
 class RecipeObjective:
     """The loss of one model under one recipe."""
 
-    def __init__(self, model: InteractVLM, recipe: Recipe) -> None:
-        self.model, self.recipe = model, recipe
+    def __init__(
+        self, model: InteractVLM, recipe: Recipe, object_folder: Path | None = None
+    ) -> None:
+        self.model, self.recipe, self.object_folder = model, recipe, object_folder
         # Objects of other samples are asked about in the words of contact.
         self.contact_elsewhere = any(
             part.dataset == "pico" and part.truth == "object"
@@ -64,8 +70,12 @@ class RecipeObjective:
 
     @cached_property
     def body(self) -> SurfaceViews:
-        """Views of the canonical body; the encoder is frozen, so they never change."""
-        return _in_float(self.model.human_views())
+        """Views of the canonical body; the encoder is frozen, so they never change.
+
+        In float32, whatever the encoder's type: the decoder learns in float32.
+        """
+        views = self.model.human_views()
+        return replace(views, embeddings=views.embeddings.float())
 
     def turns(self, drawn: Drawn, rng: random.Random) -> Turns:
         """Questions and answers of one sample."""
@@ -91,8 +101,7 @@ class RecipeObjective:
         Raises InputError or AssetError for a photo or sample that cannot be read.
         """
         photos = [_photo(drawn) for drawn in batch]
-        device = self.model.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+        with self._autocast():
             words, hidden = self._read(batch, photos, rng)
         terms: Terms = {"words": self.recipe.losses.words * words}
         bodies = [at for at, drawn in enumerate(batch) if drawn.truth == "body"]
@@ -146,22 +155,44 @@ class RecipeObjective:
             )
         return hidden[at[0]]
 
+    def _views_of_object(self, surface: Mesh | PointCloud) -> SurfaceViews:
+        """As `InteractVLM.object_views`, but not in the user's cache, which thousands of objects
+        would fill: kept in `object_folder`, else drawn anew each time."""
+        config, device, kept = self.model.config, self.model.device, self.object_folder
+        with TemporaryDirectory() if kept is None else nullcontext(kept) as folder:
+            scratch = Path(folder)
+            seen = build_object_view_set(surface, config.view_resolution_px, scratch)
+            lifted = build_object_view_set(surface, config.lift_resolution_px, scratch)
+        return SurfaceViews(
+            embeddings=self.model.localizer.encode_views(seen.images).float(),
+            cameras=seen.camera_vectors.to(device),
+            surface_map=lifted.surface_map.to(device),
+            view_set=lifted,
+        )
+
+    def _autocast(self) -> torch.autocast:
+        enabled = self.recipe.precision == "bf16"
+        return torch.autocast(self.model.device.type, torch.bfloat16, enabled=enabled)
+
     def _decode(
-        self, hidden: Tensor, views: SurfaceViews, target: str
+        self,
+        hidden: Float[Tensor, "queries hidden"],
+        views: SurfaceViews,
+        target: Literal["human", "object"],
     ) -> Float[Tensor, "queries views height width"]:
         """Logits at the resolution of the surface map, in float32."""
         model = self.model
-        kind = "human" if target == "human" else "object"
-        device = model.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
-            prompts = model.prompt_vectors(hidden, views.cameras, kind)
-            low = model.localizer.decode(prompts, views.embeddings, kind, views.patches)
+        with self._autocast():
+            prompts = model.prompt_vectors(hidden, views.cameras, target)
+            low = model.localizer.decode(prompts, views.embeddings, target, views.patches)
         side, square = views.surface_map.height_px, model.config.localizer.image_size_px
         return upscale_masks(
             low, image_size_px=square, resized_hw=(square, square), target_hw=(side, side)
         )
 
-    def _body_terms(self, drawn: Sequence[Drawn], hidden: Tensor, count: int) -> Terms:
+    def _body_terms(
+        self, drawn: Sequence[Drawn], hidden: Float[Tensor, "queries hidden"], count: int
+    ) -> Terms:
         surface, weights = self.body.surface_map, self.recipe.losses
         logits = self._decode(hidden, self.body, "human")
         contact = torch.stack([_contact(d) for d in drawn]).to(logits.device)
@@ -175,10 +206,13 @@ class RecipeObjective:
         terms = self._mask_terms(logits, target, surface.valid.expand_as(target), share)
         return terms | {"body_vertices": weights.body_vertices * vertices}
 
-    def _object_terms(self, drawn: Drawn, hidden: Tensor, count: int, heats: int) -> Terms:
+    def _object_terms(
+        self, drawn: Drawn, hidden: Float[Tensor, "1 hidden"], count: int, heats: int
+    ) -> Terms:
+        """One object; `count` samples are in the batch, `heats` of them with heat maps."""
         found, weights = drawn.sample.object, self.recipe.losses
         assert found is not None
-        views = _in_float(self.model.object_views(found.surface))
+        views = self._views_of_object(found.surface)
         surface = views.surface_map
         logits = self._decode(hidden, views, "object")
         heat = found.heat.to(logits.device)[None]
@@ -201,7 +235,9 @@ class RecipeObjective:
             "object_vertices": weights.object_vertices * points / heats,
         }
 
-    def _photo_terms(self, drawn: Drawn, photo: Image.Image, hidden: Tensor, count: int) -> Terms:
+    def _photo_terms(
+        self, drawn: Drawn, photo: Image.Image, hidden: Float[Tensor, "1 hidden"], count: int
+    ) -> Terms:
         """Contact marked on the photo itself, in its own pixels."""
         assert drawn.photo_mask is not None
         model, local = self.model, self.model.config.localizer
@@ -209,8 +245,7 @@ class RecipeObjective:
         with torch.no_grad():  # the encoder is frozen
             pixels = sam_pixels(photo, local.image_size_px)[None]
             embedding = model.localizer.encode(pixels.to(weight.device, weight.dtype)).float()
-        device = model.device.type
-        with torch.autocast(device, torch.bfloat16, enabled=self.recipe.precision == "bf16"):
+        with self._autocast():
             no_cameras = hidden.new_zeros(local.num_views, CAMERA_NUMBERS)
             prompts = model.prompt_vectors(hidden, no_cameras)
             low = model.localizer.decode(prompts, embedding)
@@ -226,7 +261,13 @@ class RecipeObjective:
         mask = mask.to(logits.device)
         return self._mask_terms(logits, mask, torch.ones_like(mask, dtype=torch.bool), 1 / count)
 
-    def _mask_terms(self, logits: Tensor, target: Tensor, valid: Tensor, share: float) -> Terms:
+    def _mask_terms(
+        self,
+        logits: Float[Tensor, "queries views height width"],
+        target: Float[Tensor, "queries views height width"],
+        valid: Bool[Tensor, "queries views height width"],
+        share: float,
+    ) -> Terms:
         weights = self.recipe.losses
         focal = losses.focal_mask_loss(logits, target, valid)
         dice = losses.dice_mask_loss(logits, target, valid)
@@ -251,8 +292,3 @@ def _is_heat(drawn: Drawn) -> bool:
     """Whether an object's truth is scores of points instead of contact of a mesh."""
     found = drawn.sample.object
     return drawn.truth == "object" and found is not None and isinstance(found.surface, PointCloud)
-
-
-def _in_float(views: SurfaceViews) -> SurfaceViews:
-    """Embeddings in float32, whatever the encoder's type: the decoder learns in float32."""
-    return replace(views, embeddings=views.embeddings.float())

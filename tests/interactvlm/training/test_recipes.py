@@ -138,7 +138,9 @@ def test_steps_on_one_batch_lower_its_loss(recipe, tmp_path, base, root, monkeyp
     count = 6 if len(RECIPES[recipe].groups) > 1 else 2
     monkeypatch.setattr(RecipeSampler, "draw", lambda self, step, n: real(self, 3, n))
     config = settings(tmp_path, base("lisa"), root, recipe=recipe, steps=16, batch=count, rate=3e-2)
+    config = dataclasses.replace(config, keep_objects=recipe == "oafford-lemon-piad")
     finetune.main(config)
+    assert (config.out / "objects").is_dir() == config.keep_objects
     rows = rows_of(config.out)
     assert len(rows) == 16 and {"words", "mask_focal", "mask_dice", *terms} <= rows[0].keys()
     assert rows[-1]["words"] < rows[0]["words"]
