@@ -1,8 +1,8 @@
 """What a recipe minimises on one batch of samples of any kinds: words, masks, surfaces.
 
-Every sum over masks is divided by all samples of the batch, those of words alone included, and
-that over heat maps by their own number. Source: InteractVLM, training forward pass; each single
-loss is in `interactvlm.losses`.
+Every sum over masks is divided by all samples of the batch, those of words alone included; sums
+over squared heat maps and over surfaces by the number of samples that have such a surface.
+Source: InteractVLM, training forward pass; each single loss is in `interactvlm.losses`.
 """
 
 import random
@@ -108,10 +108,11 @@ class RecipeObjective:
         found: list[Terms] = []
         if bodies:
             found.append(self._body_terms([batch[i] for i in bodies], hidden[bodies], len(batch)))
-        heats = sum(_is_heat(drawn) for drawn in batch)
+        objects = [drawn for drawn in batch if drawn.truth == "object"]
         for at, drawn in enumerate(batch):
             if drawn.truth == "object":
-                found.append(self._object_terms(drawn, hidden[at : at + 1], len(batch), heats))
+                alike = sum(_is_heat(other) == _is_heat(drawn) for other in objects)
+                found.append(self._object_terms(drawn, hidden[at : at + 1], len(batch), alike))
             elif drawn.truth == "photo":
                 photo = photos[at]
                 found.append(self._photo_terms(drawn, photo, hidden[at : at + 1], len(batch)))
@@ -207,9 +208,9 @@ class RecipeObjective:
         return terms | {"body_vertices": weights.body_vertices * vertices}
 
     def _object_terms(
-        self, drawn: Drawn, hidden: Float[Tensor, "1 hidden"], count: int, heats: int
+        self, drawn: Drawn, hidden: Float[Tensor, "1 hidden"], count: int, alike: int
     ) -> Terms:
-        """One object; `count` samples are in the batch, `heats` of them with heat maps."""
+        """One object; `count` samples are in the batch, `alike` of them objects of its kind."""
         found, weights = drawn.sample.object, self.recipe.losses
         assert found is not None
         views = self._views_of_object(found.surface)
@@ -224,15 +225,15 @@ class RecipeObjective:
             if not bool((lifted > 0).any()):  # no pixel above the lift's minimum: nothing to teach
                 return terms
             vertices = losses.human_vertex_loss(lifted, heat)
-            return terms | {"object_vertices": weights.object_vertices * vertices / count}
+            return terms | {"object_vertices": weights.object_vertices * vertices / alike}
         target, probability = surface.masks_from_vertices(heat, soft=True), logits.sigmoid()
         inputs = probability, target, valid
         points = losses.object_points_loss(surface.lift(probability), heat)
         return {
             "mask_focal": weights.mask_focal * losses.focal_heat_loss(*inputs) / count,
             "mask_dice": weights.mask_dice * losses.dice_heat_loss(*inputs) / count,
-            "heat_square": weights.heat_square * losses.heat_square_loss(*inputs) / heats,
-            "object_vertices": weights.object_vertices * points / heats,
+            "heat_square": weights.heat_square * losses.heat_square_loss(*inputs) / alike,
+            "object_vertices": weights.object_vertices * points / alike,
         }
 
     def _photo_terms(

@@ -266,6 +266,28 @@ def test_words_alone_have_no_masks_and_count_in_the_mean(base, root):
     torch.testing.assert_close(both["body_vertices"], alone["body_vertices"], rtol=1e-4, atol=1e-6)
 
 
+def test_surfaces_are_averaged_over_their_own_kind(base, root):
+    """As the published total: a body beside an object does not make the object count less."""
+    recipe = dataclasses.replace(RECIPES["hcontact-ocontact"], precision="fp32")
+    model = load_base(base("joint"), recipe, "cpu")
+    objective = RecipeObjective(model, recipe)
+    sampler = RecipeSampler(recipe, root, 0, skip_missing=False)
+    drawn = [d for step in range(30) for d in sampler.draw(step, 1)]
+    body = next(d for d in drawn if d.truth == "body")
+    mesh = next(d for d in drawn if d.truth == "object" and not d.sample.entry.affordance)
+    points = next(d for d in drawn if d.truth == "object" and d.sample.entry.affordance)
+
+    def terms(*batch):
+        return objective(list(batch), random.Random(0))
+
+    alone, three = terms(points), terms(points, mesh, body)
+    torch.testing.assert_close(three["heat_square"], alone["heat_square"], rtol=1e-3, atol=1e-6)
+    surfaces = terms(mesh)["object_vertices"] + alone["object_vertices"]
+    torch.testing.assert_close(three["object_vertices"], surfaces, rtol=1e-3, atol=1e-6)
+    focal = (terms(mesh)["mask_focal"] + alone["mask_focal"] + terms(body)["mask_focal"]) / 3
+    torch.testing.assert_close(three["mask_focal"], focal, rtol=1e-2, atol=1e-5)
+
+
 def test_the_published_numbers():
     damon, joint = RECIPES["hcontact-damon"], RECIPES["hcontact-ocontact"]
     assert [g.rate for g in joint.groups] == [9, 9, 5, 2]
