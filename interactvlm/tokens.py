@@ -36,6 +36,8 @@ class ConversationStyle:
     after_image: str
     question: str
     answer: str = " {answer}"
+    later_question: str = " {question} Answer:"
+    """A question after the first answer of a conversation."""
 
 
 STYLES = {
@@ -45,6 +47,7 @@ STYLES = {
         "gives helpful, detailed, and polite answers to the human's questions. USER: ",
         "",
         "\n{question} ASSISTANT:",
+        later_question="USER: {question} ASSISTANT:",
     ),
 }
 """`llava_v1` is the prompt of LLaVA-v1 (Apache-2.0), on which all released weights were tuned."""
@@ -143,6 +146,18 @@ class Tokenizer:
             raise InputError(f"the answer {answer!r} changes the ids of its question {question!r}")
         return ids, [IGNORED] * len(asked) + ids[len(asked) :]
 
+    def conversation(
+        self, turns: Sequence[tuple[str, str]], style: str
+    ) -> tuple[list[int], list[int]]:
+        """`example` of several questions about one photo, each with its answer."""
+        ids, labels = self.example(*turns[0], style)
+        layout = STYLES[style]
+        for question, answer in turns[1:]:
+            asked = self.encode(layout.later_question.format(question=self.plain(question)))
+            told = self.encode(layout.answer.format(answer=answer) + self.config.eos)
+            ids, labels = ids + asked + told, labels + [IGNORED] * len(asked) + told
+        return ids, labels
+
     def answer_start(self, answer: str, style: str) -> int:
         """The first id of an answer, as it follows a question."""
         return self.encode(STYLES[style].answer.format(answer=answer))[0]
@@ -162,6 +177,16 @@ class Tokenizer:
             labels=padded([labels for _, labels in examples], IGNORED),
             attention=padded([[1] * len(ids) for ids, _ in examples], 0).bool(),
         )
+
+    def with_specials(self, config: TokenConfig) -> "Tokenizer":
+        """These ids and, behind them, those of special tokens that only `config` names."""
+        from tokenizers import AddedToken
+        from tokenizers import Tokenizer as Backend
+
+        backend = Backend.from_str(self._backend.to_str())
+        lacking = [text for text in config.specials() if backend.token_to_id(text) is None]
+        backend.add_special_tokens([AddedToken(text, normalized=False) for text in lacking])
+        return Tokenizer(backend, config)
 
     def save_file(self, path: Path) -> None:
         """Writes tokenizer.json under the given name; the caller makes the write atomic."""

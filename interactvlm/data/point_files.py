@@ -29,10 +29,13 @@ class PointScores:
     scores: Float[Tensor, "points affordances"]
     category: str
     """As the file's lines say it, else as its name begins."""
+    name: str
+    """The file's name without its suffix."""
 
     def heat(self, column: int) -> ObjectHeat:
         """The points with one affordance's scores."""
-        return ObjectHeat(PointCloud(self.points), self.scores[:, column].contiguous())
+        scores = self.scores[:, column].contiguous()
+        return ObjectHeat(PointCloud(self.points), scores, self.name)
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class PointFormat:
             points=torch.from_numpy(values[:, :3].astype(np.float32)),
             scores=torch.from_numpy(values[:, 3:].clip(0, 1).astype(np.float32)),
             category=rows[0][1] if self.identified else path.name.partition("_")[0],
+            name=path.stem,
         )
 
     def entries(self, listing: Path, photos: Sequence[str]) -> list[Entry]:

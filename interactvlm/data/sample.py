@@ -43,6 +43,9 @@ class ObjectHeat:
     """In the publisher's own frame and unit; not normalised."""
     heat: Float[Tensor, "points"]
     """0 to 1 per vertex or point; 0 or 1 where the publisher marks contact."""
+    name: str = ""
+    """The publisher's name of the object's file, without its suffix; empty where the sample's key
+    names the object."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from interactvlm.errors import InputError
+from interactvlm.job_settings import remember_settings
 from interactvlm.training.config import TrainConfig
 from renders.cache import atomic_write
 
@@ -19,7 +19,7 @@ TOKENS_PER_LOCALIZER_STEP = 12
 def main(config: TrainConfig) -> Path:
     """Train and save; returns the folder of the weights (`OUT/weights`)."""
     config.out.mkdir(parents=True, exist_ok=True)
-    _remember(config)
+    remember_settings(config.out / "train.json", asdict(config), may_change=("processes",))
     if config.processes > 1:
         from torch.multiprocessing.spawn import spawn
 
@@ -112,19 +112,3 @@ def _summary(work: Any) -> dict[str, Any]:
         "torch": torch.__version__,
         "last_log_row_of_stage": last,
     }
-
-
-def _remember(config: TrainConfig) -> None:
-    """Write the config; refuse to continue a run that was started with another one."""
-    path = config.out / "train.json"
-    values: dict[str, Any] = json.loads(json.dumps(asdict(config), default=str))
-    if path.is_file():
-        before = json.loads(path.read_text())
-        changed = sorted(k for k in values if k != "processes" and before.get(k) != values[k])
-        if changed:
-            raise InputError(
-                f"the run in {str(config.out)!r} was started with other settings of {changed}; "
-                f"choose another --out or delete it"
-            )
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n")

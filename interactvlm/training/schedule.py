@@ -15,6 +15,13 @@ def rate_factor(step: int, total: int, warmup: int) -> float:
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
+def linear_factor(step: int, total: int, warmup: int) -> float:
+    """Linear warm-up, then linear down to 0 at `total`. Source: InteractVLM, training schedule."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return max(0.0, (total - step) / max(1, total - warmup))
+
+
 def build_optimizer(module: nn.Module, rate: float, weight_decay: float) -> torch.optim.AdamW:
     """AdamW that decays matrices only."""
     matrices = [p for p in module.parameters() if p.requires_grad and p.ndim >= 2]

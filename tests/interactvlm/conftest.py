@@ -129,3 +129,15 @@ def tiny_surface(tiny_model, tmp_path):
     )
     tiny_model._human_views = surface
     return surface
+
+
+@pytest.fixture
+def ball_body(monkeypatch, tmp_path):
+    """A ball as the SMPL+H body of everything that asks for one; caches stay in the test."""
+    import human_recovery.topology
+    from tests.interactvlm.ball_body import ball_topology
+
+    ball = ball_topology()
+    monkeypatch.setattr(human_recovery.topology, "get_topology", lambda *_: ball)
+    monkeypatch.setenv("INTERACTVLM_CACHE", str(tmp_path / "cache"))
+    return ball
