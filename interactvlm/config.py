@@ -264,7 +264,8 @@ class InteractVLMConfig:
     @property
     def object_job(self) -> Literal["object", "affordance"]:
         """What is asked about an object unless the asker says otherwise."""
-        return "affordance" if "affordance" in self.trained_for else "object"
+        touch_only = "object" in self.trained_for and "affordance" not in self.trained_for
+        return "object" if touch_only else "affordance"
 
     def require_trained_for(self, job: Job) -> None:
         """Raises InputError when the weights would answer with untrained numbers."""

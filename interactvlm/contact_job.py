@@ -6,7 +6,6 @@ many photos load it once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -23,16 +22,14 @@ from interactvlm.photo_job import (
     known_labels,
     load_model,
     memory_told,
-    notes_of,
     read_asked,
-    require_finite,
 )
-from interactvlm.photo_marks import said_of_photo
+from interactvlm.photo_result import Answered, PhotoResult, finished_result
 from interactvlm.placement import WHOLE
 from interactvlm.provenance import Provenance, provenance_of, provenance_of_named
 from interactvlm.reasoners.options import ReasonerOptions
-from interactvlm.report import ContactReport, Maps, ReportedConfig, write_result_folder
-from interactvlm.results import ContactMap, shown_label
+from interactvlm.report import Maps, ReportedConfig
+from interactvlm.results import ContactMap
 
 
 @runtime_checkable
@@ -74,44 +71,7 @@ class ContactRequest(PhotoRequest):
     """Another model to ask in words, in place of `weights`."""
 
 
-@dataclass(frozen=True, eq=False)
-class ContactResult:
-    """What was written."""
-
-    out: Path
-    """The result folder."""
-    maps: Maps
-    """Contact per label."""
-    report: dict[str, Any]
-    """Content of report.json."""
-    complete: bool = True
-    """False when an answer was cut short."""
-
-    def summary(self) -> str:
-        """A few lines for the terminal."""
-        lines = [
-            f"{shown_label(entry['label'])}: {_said(entry)}" for entry in self.report["contacts"]
-        ]
-        lines += [f"note: {warning}" for warning in self.report["warnings"]]
-        return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
-
-    def __repr__(self) -> str:
-        return f"ContactResult({len(self.maps)} labels, {str(self.out)!r})"
-
-
-def _said(entry: dict[str, Any]) -> str:
-    """One label's entry of report.json in words."""
-    certainty = f"highest probability {entry['max_probability']:.2f}"
-    if entry.get("surface") == "photo":
-        share = entry["share_of_photo"]
-        return f"{said_of_photo(share)} ({entry['mask']}, {certainty})" if share else "no contact"
-    if not entry["contact_vertices"]:
-        return "no contact"
-    parts = ", ".join(entry["body_parts"]) or "a small area"
-    return f"{parts} ({entry['contact_vertices']:,} surface points, {certainty})"
-
-
-def run_contact(request: ContactRequest, model: ContactModel | None = None) -> ContactResult:
+def run_contact(request: ContactRequest, model: ContactModel | None = None) -> PhotoResult:
     """Answers the request and writes its result folder.
 
     Raises:
@@ -131,20 +91,8 @@ def run_contact(request: ContactRequest, model: ContactModel | None = None) -> C
     with watch.step("predict"), memory_told(provenance.device):
         torch.manual_seed(request.seed)
         maps = _predicted(model, photo, labels, asked.image_box)
-    require_finite(maps, provenance.weights)
-    report = ContactReport(
-        photo=photo,
-        maps=maps,
-        provenance=provenance,
-        config=model.config,
-        box_xyxy_px=asked.box_xyxy_px,
-        person=asked.found,
-        timings_s=watch.seconds,
-        warnings=(*asked.notes, *notes_of(maps)),
-    )
-    written = write_result_folder(request.out, report)
-    complete = all(contact.finished for contact in maps)
-    return ContactResult(request.out, maps, written, complete)
+    answered = Answered(maps, model.config, provenance, watch.seconds)
+    return finished_result(request.out, asked, answered)
 
 
 def _predicted(

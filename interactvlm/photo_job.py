@@ -12,13 +12,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
-from interactvlm.errors import AssetError, InputError, ResourceError
+from interactvlm.errors import InputError, ResourceError
 from interactvlm.open_models.people import FoundPerson, PersonSearch, find_person
 from interactvlm.photo import Box, Photo, checked_box, read_photo
-from interactvlm.photo_contact import PhotoContact
 from interactvlm.placement import WHOLE, Placement
-from interactvlm.report import Maps
-from interactvlm.results import shown_label
 
 
 @dataclass(frozen=True)
@@ -177,28 +174,3 @@ def load_model(weights: Path, device: str, placement: Placement = WHOLE) -> Any:
 
     with memory_told(device):
         return InteractVLM.from_pretrained(weights, device=device, placement=placement)
-
-
-def require_finite(maps: Maps, weights: str) -> None:
-    """Raises AssetError for NaN, which never reaches a file."""
-    for contact in maps:
-        if isinstance(contact, PhotoContact):
-            values = contact.pixel_probability
-        else:
-            values = contact.vertex_probability
-        if not bool(torch.isfinite(values).all()):
-            raise AssetError(
-                f"the model gave NaN for {shown_label(contact.label)!r}; its weights are damaged, "
-                f"fetch them again: {weights!r}"
-            )
-
-
-def notes_of(maps: Maps) -> list[str]:
-    """What a person should know about the maps; cut answers above all."""
-    notes = []
-    for contact in maps:
-        notes += contact.notes
-        if not contact.finished and not contact.notes:
-            label = shown_label(contact.label)
-            notes.append(f"the answer about {label!r} was cut at the longest allowed length")
-    return notes

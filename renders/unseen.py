@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor
-
-_POINTS_AT_ONCE = 1024
-"""Unseen vertices compared with all seen ones together, when the surface gives no path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +80,11 @@ def _ring(links: Int[Tensor, "links 2"], num_vertices: int) -> _Ring:
 def _nearest_seen(
     vertices: Float[Tensor, "verts 3"], seen: Bool[Tensor, "verts"], left: Int[Tensor, "left"]
 ) -> Int[Tensor, "left"]:
+    """By a tree: all pairs of a large point cloud would be too many."""
     candidates = seen.nonzero().flatten()
-    nearest = [
-        torch.cdist(vertices[part], vertices[candidates]).argmin(1)
-        for part in left.split(_POINTS_AT_ONCE)
-    ]
-    return candidates[torch.cat(nearest)]
+    tree = cKDTree(vertices[candidates].detach().cpu().numpy())
+    _, nearest = tree.query(vertices[left].detach().cpu().numpy())
+    return candidates[torch.from_numpy(nearest).to(candidates.device)]
 
 
 def fill_unseen(

@@ -31,10 +31,15 @@ class FakeModel:
     """Says for each label what it was told to say; counts what it was asked."""
 
     def __init__(self, said=None, *, fail_at=None, **config):
-        config = {"topology": "smplh", "labels": ("chair", "tennis racket"), **config}
+        config = {
+            "topology": "smplh",
+            "labels": ("chair", "tennis racket"),
+            "trained_for": ("body", "object"),
+            **config,
+        }
         self.config = dataclasses.replace(preset("mini"), **config)
         self.said, self.fail_at = said or {}, fail_at
-        self.asked, self.photos = [], 0
+        self.asked, self.object_jobs, self.photos = [], [], 0
 
     def predict_contact(self, image, labels=("",), *, known_only=True):
         assert not known_only
@@ -44,8 +49,9 @@ class FakeModel:
         self.asked += labels
         return [self._map(self.said.get(label, {}), label, 6890, "smplh") for label in labels]
 
-    def predict_affordance(self, image, label, surface, *, known_only=True):
+    def predict_affordance(self, image, label, surface, *, ask=None, known_only=True):
         self.asked.append(label)
+        self.object_jobs.append(ask)
         count = surface.num_points if isinstance(surface, PointCloud) else surface.num_vertices
         return self._map(self.said.get(label, {0: 0.9}), label, count, "object")
 
@@ -320,6 +326,27 @@ def test_distances_are_measured_where_a_body_file_or_matrix_is(tmp_path, monkeyp
     small = config("damon", root, tmp_path / "c", geodesic_matrix=tmp_path / "small.npy")
     with pytest.raises(AssetError, match=r"array \(3, 3\).*smpl_neutral_geodesic_dist"):
         run_benchmark(small, FakeModel())
+
+
+@pytest.mark.parametrize(
+    ("trained_for", "bodies", "objects"),
+    [
+        (("body",), 1, []),
+        (("affordance",), 0, [None]),
+        (("body", "object", "affordance"), 1, ["object"]),
+    ],
+)
+def test_only_what_the_weights_were_trained_for_is_asked(tmp_path, trained_for, bodies, objects):
+    model = FakeModel(trained_for=trained_for)
+    asked = config("pico", make_pico(tmp_path / "data"), tmp_path / "out", limit=1)
+    run_benchmark(asked, model)
+    assert model.photos == bodies and model.object_jobs == objects
+
+
+def test_a_data_set_of_what_was_never_trained_is_refused(tmp_path):
+    root = MAKERS["piad"](tmp_path / "data")
+    with pytest.raises(InputError, match="never trained to mark affordance on objects"):
+        run_benchmark(config("piad", root, tmp_path / "out"), FakeModel(trained_for=("body",)))
 
 
 def test_pico_scores_body_and_object_of_one_sample(tmp_path):
