@@ -106,7 +106,9 @@ def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = N
             ask=request.ask,
             box_xyxy_px=asked.image_box,
         )
-    answered = Answered([contact], model.config, provenance, watch.seconds, shape)
+    answered = Answered(
+        [shape.on_all_points(contact)], model.config, provenance, watch.seconds, shape
+    )
     return finished_result(request.out, asked, answered)
 
 

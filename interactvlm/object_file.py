@@ -4,23 +4,30 @@ Knows shapes and their faults; how files are written is another module's. Views 
 so its unit does not matter; which way is up does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from interactvlm.assets_dir import file_sha256
 from interactvlm.errors import InputError
 from interactvlm.object_formats import RawShape, read_shape
+from interactvlm.results import ContactMap
 from renders.mesh import Mesh, PointCloud
 
 UpAxis = Literal["y", "z"]
 """Which axis of an object's own frame points up: y with the front towards +z, as in published data
 and glTF; or z with the front towards -y, as in Blender and CAD."""
+MOST_DRAWN = 8192
+"""Points of a cloud that are drawn: four times as many as the published clouds have. With their
+discs of fixed size more would only hide each other."""
+_CLOUD_SUFFIXES = (".npy", ".npz", ".ply", ".txt", ".xyz")
+"""Formats in which points without triangles are nothing unusual."""
 _SIZES = (1e-9, 1e9)
 """Extent, in the file's unit, beyond which single precision or common sense ends."""
 _ROUNDING = 1e-4
@@ -42,9 +49,29 @@ class ObjectShape:
     faces: Int[Tensor, "faces 3"]
     """Triangles; none for a point cloud."""
     surface: Mesh | PointCloud
-    """The same points around their middle with y up; for the canonical views."""
+    """The same points around their middle with y up, for the canonical views; of a large cloud
+    only some."""
+    drawn: Int[Tensor, "points"] | None = None
+    """Where not every point is drawn: the nearest one that is, as an index into `surface`."""
     notes: tuple[str, ...] = ()
     """What was repaired or is unusual, one sentence each."""
+
+    def on_all_points(self, contact: ContactMap) -> ContactMap:
+        """A map on what is drawn, carried to every point."""
+        if self.drawn is None:
+            return contact
+        return replace(
+            contact,
+            vertex_probability=contact.vertex_probability[self.drawn],
+            seen=contact.seen[self.drawn],
+        )
+
+    def on_drawn_points(self, values: Float[Tensor, "points"]) -> Float[Tensor, "drawn"]:
+        """What is drawn of values that `on_all_points` gave."""
+        if self.drawn is None:
+            return values
+        assert isinstance(self.surface, PointCloud)
+        return values.new_zeros(self.surface.num_points).scatter(0, self.drawn, values)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for report.json."""
@@ -75,18 +102,21 @@ def load_object(path: Path, up: UpAxis = "y") -> ObjectShape:
             f"object is {extent:.3g} units large, allowed are {_SIZES[0]:g} to {_SIZES[1]:g}; "
             f"scale it{where}"
         )
-    drawn = _y_up(torch.from_numpy((raw.points - middle) / extent).float(), up)
-    faces = torch.from_numpy(raw.faces)
-    surface: Mesh | PointCloud = PointCloud(drawn)
+    upright = _y_up(torch.from_numpy((raw.points - middle) / extent).float(), up)
+    faces, drawn = torch.from_numpy(raw.faces), None
+    surface: Mesh | PointCloud = PointCloud(upright)
     if len(faces):
-        surface = Mesh(drawn, faces)
+        surface = Mesh(upright, faces)
         _require_area(surface, where)
+    elif len(upright) > MOST_DRAWN:
+        surface, drawn = _thinned(upright)
     return ObjectShape(
         path=str(path),
         sha256=file_sha256(path),
         points=torch.from_numpy(raw.points).float(),
         faces=faces,
         surface=surface,
+        drawn=drawn,
         notes=(*raw.notes, *_shape_notes(raw, path), *_rounding_notes(raw.points, extent)),
     )
 
@@ -116,19 +146,35 @@ def _require_area(mesh: Mesh, where: str) -> None:
         raise InputError(f"none of the object's {mesh.num_faces} triangles has an area{where}")
 
 
+def _thinned(
+    points: Float[Tensor, "points 3"],
+) -> tuple[PointCloud, Int[Tensor, "points"]]:
+    """Some of the points, always the same ones, and the nearest of them to every point."""
+    order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
+    kept = points[order[:MOST_DRAWN].sort().values]
+    _, nearest = cKDTree(kept.numpy()).query(points.numpy())
+    return PointCloud(kept), torch.from_numpy(nearest)
+
+
 def _shape_notes(raw: RawShape, path: Path) -> list[str]:
-    if not len(raw.faces):
-        clouds = (".npy", ".npz", ".ply", ".txt", ".xyz")
-        told = f"the object has no triangles; its {len(raw.points):,} points are drawn as discs"
-        return [] if path.suffix.lower() in clouds else [told]
+    count = len(raw.points)
     notes = []
+    if not len(raw.faces):
+        if path.suffix.lower() not in _CLOUD_SUFFIXES:
+            notes.append(f"the object has no triangles; its {count:,} points are drawn as discs")
+        if count > MOST_DRAWN:
+            notes.append(
+                f"{MOST_DRAWN:,} of the object's {count:,} points are drawn; the others take the "
+                "value of the nearest of these"
+            )
+        return notes
     if len(raw.faces) < _FEW_FACES:
-        count = "1 triangle" if len(raw.faces) == 1 else f"{len(raw.faces)} triangles"
-        notes.append(f"the object has only {count}; little of it can be seen in the views")
-    loose = len(raw.points) - len(np.unique(raw.faces))
+        few = "1 triangle" if len(raw.faces) == 1 else f"{len(raw.faces)} triangles"
+        notes.append(f"the object has only {few}; little of it can be seen in the views")
+    loose = count - len(np.unique(raw.faces))
     if loose:
         notes.append(
-            f"{loose:,} of the object's {len(raw.points):,} points belong to no triangle; they "
+            f"{loose:,} of the object's {count:,} points belong to no triangle; they "
             "take the value of the nearest point that is seen"
         )
     return notes

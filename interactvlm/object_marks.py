@@ -82,7 +82,8 @@ class ObjectMarks:
     @cached_property
     def _views(self) -> list[Image.Image]:
         views = build_object_view_set(self.shape.surface, pictures.DRAWN_PX)
-        return pictures.object_views(self.contact.vertex_probability, views)
+        heat = self.shape.on_drawn_points(self.contact.vertex_probability)
+        return pictures.object_views(heat, views)
 
 
 def object_title(label: str) -> str:

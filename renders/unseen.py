@@ -42,15 +42,15 @@ class SurfaceFill:
         Parts of the surface without any seen vertex (an eyeball, a loose point) take the value of
         the seen vertex nearest in space when `vertices` are given, else they stay 0.
         """
-        edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long()
-        edges = torch.unique(torch.cat([edges, edges.flip(1)]), dim=0)
+        edges = _edges_into(~seen, faces.long())
         known, rings = seen.clone(), []
         while True:
-            links = edges[~known[edges[:, 0]] & known[edges[:, 1]]]
+            links = edges[known[edges[:, 1]]]
             if len(links) == 0:
                 break
             rings.append(_ring(links, len(seen)))
             known[links[:, 0]] = True
+            edges = edges[~known[edges[:, 0]]]
         left = (~known).nonzero().flatten()
         if vertices is not None and len(left) and bool(seen.any()):
             giver = _nearest_seen(vertices, seen, left)
@@ -69,6 +69,19 @@ class SurfaceFill:
             given = (given.view(samples, -1) * ring.share.to(values.dtype)).reshape(-1)
             flat = flat.index_add(0, (offsets + ring.receiver).reshape(-1), given)
         return flat.view(values.shape)
+
+
+def _edges_into(
+    receiving: Bool[Tensor, "verts"], faces: Int[Tensor, "faces 3"]
+) -> Int[Tensor, "edges 2"]:
+    """Each edge into a receiving vertex once, as receiver and giver, in the order of both."""
+    both = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    both = torch.cat([both, both.flip(1)])
+    receiver, giver = both[receiving[both[:, 0]]].unbind(1)
+    # One number per edge: sorting numbers is many times faster than sorting rows.
+    size = len(receiving)
+    key = torch.unique(receiver * size + giver)
+    return torch.stack([key // size, key % size], dim=1) if size else both
 
 
 def _ring(links: Int[Tensor, "links 2"], num_vertices: int) -> _Ring:

@@ -10,6 +10,7 @@ import trimesh
 
 from interactvlm.errors import InputError
 from interactvlm.object_file import load_object
+from interactvlm.results import ContactMap
 from renders.mesh import Mesh, PointCloud
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 2 0\nv 0 2 0\n"
@@ -224,3 +225,18 @@ def test_unwelded_triangles_become_neighbours(tmp_path):
     assert len(shape.points) == 8 and len(shape.faces) == 12
     assert trimesh.Trimesh(shape.points, shape.faces, process=False).is_watertight
     assert "36 corners at 8 places" in shape.notes[0]
+
+
+def test_a_large_cloud_is_thinned_and_every_point_gets_a_value(tmp_path, monkeypatch):
+    monkeypatch.setattr("interactvlm.object_file.MOST_DRAWN", 500)
+    points = np.random.default_rng(0).random((3000, 3)).astype(np.float32)
+    np.save(tmp_path / "scan.npy", points)
+    shape, again = load_object(tmp_path / "scan.npy"), load_object(tmp_path / "scan.npy")
+    assert shape.surface.num_points == 500 and torch.equal(shape.drawn, again.drawn)
+    assert "500 of the object's 3,000 points are drawn" in shape.notes[0]
+    height = shape.surface.points[:, 1] + 0.5
+    seen = torch.ones(500, dtype=torch.bool)
+    contact = shape.on_all_points(ContactMap(height, "object", "", 0.5, seen))
+    assert contact.seen.shape == (3000,)
+    assert np.abs(contact.vertex_probability.numpy() - points[:, 1]).mean() < 0.05
+    assert torch.equal(shape.on_drawn_points(contact.vertex_probability), height)
