@@ -237,14 +237,16 @@ class InteractVLM(ModelParts):
         """Contact of the body with each label, in the order given; "" asks for any object.
 
         The photo is read once, all labels run as one batch. `box_xyxy_px` names the person. An
-        answer without a contact token gives an empty map with its words. `known_only=False` also
-        asks about labels the model was not trained on (it can spell them, no more).
+        answer without a contact token gives an empty map with its words. `known_only=False`, for
+        measuring, also asks what the model was not trained on: labels (it can spell them, no
+        more) and whole tasks.
 
         Raises InputError for an unknown label, an unusable photo or box, or a model that marks
         contact on the photo (`predict_photo_contact`) or on objects only (`predict_affordance`).
         """
         self._require_answers_on("body")
-        self.config.require_trained_for("body")
+        if known_only:
+            self.config.require_trained_for("body")
         asked = [self.known_label(label) if known_only else label for label in labels]
         views = self.human_views()
         words = [questions.body_question(self.config, label) for label in asked]
@@ -312,7 +314,8 @@ class InteractVLM(ModelParts):
         photo, box or surface.
         """
         job = ask or self.config.object_job
-        self.config.require_trained_for(job)
+        if known_only:
+            self.config.require_trained_for(job)
         self.tokenizer.plain(affordance)
         begun = questions.begun_answer(self.config, affordance, job)
         asked = self.known_label(label) if known_only else label

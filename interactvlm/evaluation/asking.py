@@ -99,18 +99,6 @@ class Interview:
                 ) from None
         return self._bridges[topology]
 
-    def trained(self, kinds: Sequence[Kind]) -> list[Kind]:
-        """Those of the kinds of truth that the weights were trained to answer about.
-
-        Raises InputError when they were trained for none.
-        """
-        config = self.model.config
-        job = {"body": "body", "object": config.object_job}
-        kept = [kind for kind in kinds if job[kind] in config.trained_for]
-        if not kept:
-            config.require_trained_for(job[kinds[0]])
-        return kept
-
     @property
     def bridges(self) -> list[TopologyMap]:
         """Every way used so far."""

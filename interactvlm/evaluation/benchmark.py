@@ -103,7 +103,7 @@ def _ask_all(interview: Interview, photos: Sequence[Sequence[int]], file: Answer
     from tqdm import tqdm
 
     dataset = interview.dataset
-    kinds = interview.trained(KINDS[dataset.source.name])
+    kinds = KINDS[dataset.source.name]
     for photo in tqdm(photos, desc=f"evaluate {dataset.source.name}", unit="photo"):
         wanted: list[tuple[int, Kind]] = [
             (index, kind)
