@@ -11,13 +11,14 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from interactvlm.assets_dir import default_weights
-from interactvlm.config import CONFIG_FILE, InteractVLMConfig
+from interactvlm.config import InteractVLMConfig
 from interactvlm.errors import InputError
 from interactvlm.object_file import UpAxis, load_object
 from interactvlm.photo_job import (
     PhotoRequest,
     Watch,
     checked_device,
+    config_of,
     known_labels,
     load_model,
     memory_told,
@@ -27,7 +28,6 @@ from interactvlm.photo_result import Answered, PhotoResult, finished_result
 from interactvlm.provenance import provenance_of
 from interactvlm.questions import ObjectJob, begun_answer
 from interactvlm.results import ContactMap
-from interactvlm.weights import require_folder
 
 
 @runtime_checkable
@@ -85,7 +85,7 @@ def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = N
     # What fails in milliseconds first: a model may take a minute to load.
     device = checked_device(request.device)
     weights = (request.weights or default_weights()).expanduser()
-    config = _config_of(weights) if model is None else model.config
+    config = config_of(weights) if model is None else model.config
     job = request.ask or config.object_job
     config.require_trained_for(job)
     begun_answer(config, request.affordance, job)
@@ -106,11 +106,13 @@ def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = N
             ask=request.ask,
             box_xyxy_px=asked.image_box,
         )
+    given = f"the affordance {contact.affordance!r} was given; the model did not choose it"
     answered = Answered(
-        [shape.on_all_points(contact)], model.config, provenance, watch.seconds, shape
+        maps=[shape.on_all_points(contact)],
+        config=model.config,
+        provenance=provenance,
+        timings_s=watch.seconds,
+        shape=shape,
+        notes=(*shape.notes, *((given,) if request.affordance else ())),
     )
     return finished_result(request.out, asked, answered)
-
-
-def _config_of(weights: Path) -> InteractVLMConfig:
-    return InteractVLMConfig.load(require_folder(weights) / CONFIG_FILE)

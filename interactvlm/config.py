@@ -267,12 +267,16 @@ class InteractVLMConfig:
         touch_only = "object" in self.trained_for and "affordance" not in self.trained_for
         return "object" if touch_only else "affordance"
 
+    @property
+    def marks(self) -> str:
+        """What the weights were trained to mark, in words."""
+        return " and ".join(_JOB_WORDS[job] for job in self.trained_for) or "nothing"
+
     def require_trained_for(self, job: Job) -> None:
         """Raises InputError when the weights would answer with untrained numbers."""
         if job not in self.trained_for:
-            known = " and ".join(_JOB_WORDS[name] for name in self.trained_for)
             raise InputError(
-                f"these weights mark {known or 'nothing'} and were never trained to mark "
+                f"these weights mark {self.marks} and were never trained to mark "
                 f"{_JOB_WORDS[job]}; use weights that were, such as the released "
                 f"{_RELEASES_FOR[job]} after `interactvlm convert`"
             )

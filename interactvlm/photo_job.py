@@ -12,10 +12,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from interactvlm.config import CONFIG_FILE, InteractVLMConfig, Job
 from interactvlm.errors import InputError, ResourceError
 from interactvlm.open_models.people import FoundPerson, PersonSearch, find_person
 from interactvlm.photo import Box, Photo, checked_box, read_photo
 from interactvlm.placement import WHOLE, Placement
+from interactvlm.weights import require_folder
 
 
 @dataclass(frozen=True)
@@ -165,12 +167,23 @@ def _found_person(search: PersonSearch, request: PhotoRequest, photo: Photo) -> 
         return find_person(search, photo, request.labels)
 
 
-def load_model(weights: Path, device: str, placement: Placement = WHOLE) -> Any:
+def config_of(weights: Path) -> InteractVLMConfig:
+    """A model folder's config. Raises AssetError when the folder or file is not there."""
+    return InteractVLMConfig.load(require_folder(weights) / CONFIG_FILE)
+
+
+def load_model(
+    weights: Path, device: str, placement: Placement = WHOLE, job: Job | None = None
+) -> Any:
     """A model on a device; what a job uses of it, its protocol says.
 
-    Raises AssetError, ResourceError or, for a placement, InputError.
+    Raises AssetError, ResourceError or, for a placement or weights that were never trained for
+    `job`, InputError.
     """
     from interactvlm.model import InteractVLM
 
+    if job is not None:
+        # Before the load, which takes a minute for a large model.
+        config_of(weights).require_trained_for(job)
     with memory_told(device):
         return InteractVLM.from_pretrained(weights, device=device, placement=placement)

@@ -33,6 +33,8 @@ class Answered:
     """Seconds per step so far."""
     shape: ObjectShape | None = None
     """The object that the maps lie on; None for the body or the photo."""
+    notes: tuple[str, ...] = ()
+    """What a person should know beside that, one sentence each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,7 @@ def finished_result(out: Path, asked: AskedPhoto, answered: Answered) -> PhotoRe
         AssetError: the model answered NaN.
         ResourceError: the disk is full or the place cannot be written.
     """
-    maps, shape = answered.maps, answered.shape
+    maps = answered.maps
     _require_finite(maps, answered.provenance.weights)
     report = ContactReport(
         photo=asked.photo,
@@ -93,8 +95,8 @@ def finished_result(out: Path, asked: AskedPhoto, answered: Answered) -> PhotoRe
         box_xyxy_px=asked.box_xyxy_px,
         person=asked.found,
         timings_s=answered.timings_s,
-        warnings=(*asked.notes, *(shape.notes if shape else ()), *_notes_of(maps)),
-        shape=shape,
+        warnings=(*asked.notes, *answered.notes, *_notes_of(maps)),
+        shape=answered.shape,
     )
     written = write_result_folder(out, report)
     return PhotoResult(out, maps, written, all(contact.finished for contact in maps))

@@ -80,7 +80,13 @@ def in_fresh_python(code):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["contact", "--help"], ["convert", "--help"], ["doctor", "--help"]],
+    [
+        ["--help"],
+        ["contact", "--help"],
+        ["affordance", "--help"],
+        ["convert", "--help"],
+        ["doctor", "--help"],
+    ],  # fmt: skip
 )
 def test_help_loads_nothing_heavy(arguments):
     code = (

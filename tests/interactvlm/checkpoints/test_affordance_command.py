@@ -163,6 +163,7 @@ def test_a_given_affordance_begins_the_answer(release, photo, chair, tmp_path, c
     assert "chair: sit, " in capsys.readouterr().out
     report = json.loads((out / "report.json").read_text())
     assert report["contacts"][0]["affordance"] == "sit"
+    assert report["warnings"] == ["the affordance 'sit' was given; the model did not choose it"]
     assert report["contacts"][0]["answer"].startswith("The affordance type is sit, and the contact")
     with np.load(out / "affordance.npz") as stored:
         assert str(stored["affordance"]) == "sit"
@@ -225,6 +226,8 @@ def test_weights_of_bodies_refuse_objects_and_the_other_way_round(
         InteractVLMConfig.load(folder / CONFIG_FILE), trained_for=("object",)
     )
     objects.save(folder / CONFIG_FILE)
+    assert cli.main(["contact", str(photo), "--weights", str(folder)]) == 2
+    assert "never trained to mark contact of the body" in capsys.readouterr().err
     with pytest.raises(InputError, match="never trained to mark contact of the body"):
         InteractVLM.from_pretrained(folder).predict_contact(Image.open(photo), ["chair"])
 
