@@ -15,8 +15,22 @@ from typing import Any, Literal
 from interactvlm.errors import AssetError, InputError
 
 CONFIG_FILE = "config.json"
+Job = Literal["body", "object", "affordance"]
+"""What a model can be asked to mark: contact on the body (or, for a model of the photo, of the body
+on the photo), contact on an object, or where an object affords its use."""
 ADDED_LATER = {"added_later": True}
 """Marks a field that older model folders do not have: there its default holds."""
+_JOB_WORDS: dict[Job, str] = {
+    "body": "contact of the body",
+    "object": "contact on objects",
+    "affordance": "affordance on objects",
+}
+_RELEASES_FOR: dict[Job, str] = {
+    "body": "hcontact-damon-fix or hcontact-ocontact",
+    "object": "hcontact-ocontact",
+    "affordance": "oafford-lemon-piad or hcontact-ocontact",
+}
+"""Releases by what they were trained for. Source: InteractVLM, table of models."""
 
 
 @dataclass(frozen=True)
@@ -230,11 +244,42 @@ class InteractVLMConfig:
     answers_on: Literal["body", "photo"] = field(default="body", metadata=ADDED_LATER)
     """`body`: contact on the canonical body. `photo`: a mask over the photo itself, as the
     published 2D release; such a model never saw canonical views."""
+    trained_for: tuple[Job, ...] = field(default=("body",), metadata=ADDED_LATER)
+    """What the weights were trained to mark; asked for anything else, a model refuses."""
+    object_question: str = field(default="", metadata=ADDED_LATER)
+    """`contact_question` for contact on an object."""
+    affordance_question: str = field(default="", metadata=ADDED_LATER)
+    """`contact_question` for where an object affords its use; empty asks for contact on it."""
+    affordance_answer: str = field(default="", metadata=ADDED_LATER)
+    """How an answer begins that names the `{affordance}`; the model goes on from there when the
+    asker names it. Empty: the model cannot be told an affordance."""
+    affordances: tuple[str, ...] = field(default=(), metadata=ADDED_LATER)
+    """Affordances the model knows; empty means open vocabulary."""
 
     def __post_init__(self) -> None:
         _require_positive(self, "view_resolution_px", "lift_resolution_px", "max_new_tokens")
         if not 0.0 < self.threshold < 1.0:
             raise InputError(f"threshold must lie between 0 and 1, got {self.threshold!r}")
+
+    @property
+    def object_job(self) -> Literal["object", "affordance"]:
+        """What is asked about an object unless the asker says otherwise."""
+        touch_only = "object" in self.trained_for and "affordance" not in self.trained_for
+        return "object" if touch_only else "affordance"
+
+    @property
+    def marks(self) -> str:
+        """What the weights were trained to mark, in words."""
+        return " and ".join(_JOB_WORDS[job] for job in self.trained_for) or "nothing"
+
+    def require_trained_for(self, job: Job) -> None:
+        """Raises InputError when the weights would answer with untrained numbers."""
+        if job not in self.trained_for:
+            raise InputError(
+                f"these weights mark {self.marks} and were never trained to mark "
+                f"{_JOB_WORDS[job]}; use weights that were, such as the released "
+                f"{_RELEASES_FOR[job]} after `interactvlm convert`"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -100,7 +100,8 @@ def _weights(folder: Path | None) -> Finding:
     labels = f"{len(config.labels)} labels" if config.labels else "open vocabulary"
     size = sum(path.stat().st_size for path in paths) / 2**20
     return Finding(
-        name, True, True, f"{labels}, {size:.1f} MiB, sha256 {digest}: {str(folder)!r}"
+        name, True, True,
+        f"marks {config.marks}, {labels}, {size:.1f} MiB, sha256 {digest}: {str(folder)!r}",
     )  # fmt: skip
 
 

@@ -4,9 +4,8 @@ Composes the language model, the token projection, FeatLift and the localizer. `
 training, `predict_*` for users; a result never comes from an answer the model was given.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -16,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from PIL import Image
 from torch import Tensor, nn
 
-from interactvlm import templates
+from interactvlm import questions, templates
 from interactvlm.config import CONFIG_FILE, InteractVLMConfig
 from interactvlm.errors import AssetError, InputError
 from interactvlm.feat_lift import CAMERA_NUMBERS, AttentionSplitter, FeatLift
@@ -32,11 +31,14 @@ from interactvlm.tokens import Tokenizer
 from interactvlm.weights import require_folder, save_weights
 from renders.cache import atomic_write
 from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
-from renders.lifting import PixelSurfaceMap, lift_human_logits, lift_object_logits
+from renders.lifting import (
+    PixelSurfaceMap,
+    lift_human_logits,
+    lift_object_logits,
+    lift_point_logits,
+)
 from renders.mesh import Mesh, PointCloud
 
-LONGEST_LABEL = 80
-"""Characters of an object label; more is no label."""
 LIFTS_PER_CALL = 8
 """Questions lifted to vertices at once; bounds the memory of full-size masks."""
 
@@ -190,8 +192,10 @@ class InteractVLM(ModelParts):
         masks = upscale_masks(
             mask_logits, image_size_px=square, resized_hw=(square, square), target_hw=(side, side)
         )
-        rule = lift_human_logits if target == "human" else lift_object_logits
-        return rule(views.surface_map, masks)
+        if target == "human":
+            return lift_human_logits(views.surface_map, masks)
+        points = isinstance(views.view_set.surface, PointCloud)
+        return (lift_point_logits if points else lift_object_logits)(views.surface_map, masks)
 
     def forward(
         self,
@@ -233,16 +237,20 @@ class InteractVLM(ModelParts):
         """Contact of the body with each label, in the order given; "" asks for any object.
 
         The photo is read once, all labels run as one batch. `box_xyxy_px` names the person. An
-        answer without a contact token gives an empty map with its words. `known_only=False` also
-        asks about labels the model was not trained on (it can spell them, no more).
+        answer without a contact token gives an empty map with its words. `known_only=False`, for
+        measuring, also asks what the model was not trained on: labels (it can spell them, no
+        more) and whole tasks.
 
         Raises InputError for an unknown label, an unusable photo or box, or a model that marks
-        contact on the photo (`predict_photo_contact`).
+        contact on the photo (`predict_photo_contact`) or on objects only (`predict_affordance`).
         """
         self._require_answers_on("body")
+        if known_only:
+            self.config.require_trained_for("body")
         asked = [self.known_label(label) if known_only else label for label in labels]
         views = self.human_views()
-        answers = self._answers(image, asked, "human", box_xyxy_px)
+        words = [questions.body_question(self.config, label) for label in asked]
+        answers = self._answers(image, words, "human", box_xyxy_px)
         return self._contact_maps(asked, answers, views, "human")
 
     @torch.no_grad()
@@ -260,7 +268,8 @@ class InteractVLM(ModelParts):
         """
         self._require_answers_on("photo")
         photo, asked = require_photo(image), [self.known_label(label) for label in labels]
-        answers = self._answers(photo, asked, "human", box_xyxy_px)
+        words = [questions.body_question(self.config, label) for label in asked]
+        answers = self._answers(photo, words, "human", box_xyxy_px)
         token = self._token_id("human")
         touched = [i for i, answer in enumerate(answers) if token in answer.states]
         found: dict[int, Tensor] = {}
@@ -289,37 +298,40 @@ class InteractVLM(ModelParts):
         label: str,
         surface: Mesh | PointCloud,
         *,
+        affordance: str = "",
+        ask: questions.ObjectJob | None = None,
         box_xyxy_px: Sequence[int | float] | None = None,
         known_only: bool = True,
     ) -> ContactMap:
-        """Where on an object's mesh or points the person in the photo touches it.
+        """Where on an object's mesh or points its use, or the person's touch, is.
 
+        `ask` chooses between `affordance` and contact on the `object`; None takes what the weights
+        were trained for. A given `affordance` ("sit") begins the model's answer, which goes on from
+        there; otherwise the model names one itself, if it does. `label` "" asks about "the object".
         `known_only` as in `predict_contact`.
+
+        Raises InputError for what was never trained, an unknown label or affordance, or an unusable
+        photo, box or surface.
         """
-        asked = [self.known_label(label) if known_only else label]
+        job = ask or self.config.object_job
+        if known_only:
+            self.config.require_trained_for(job)
+        self.tokenizer.plain(affordance)
+        begun = questions.begun_answer(self.config, affordance, job)
+        asked = self.known_label(label) if known_only else label
         views = self.object_views(surface)
-        answers = self._answers(image, asked, "object", box_xyxy_px)
-        return self._contact_maps(asked, answers, views, "object")[0]
+        question = questions.object_question(self.config, asked, job)
+        (answer,) = self._answers(image, [question], "object", box_xyxy_px, begun)
+        (contact,) = self._contact_maps([asked], [answer], views, "object")
+        words = f"{begun} {contact.answer}".strip()
+        named = questions.named_affordance(self.config, words)
+        given = questions.known_affordance(self.config, affordance)
+        return replace(contact, answer=words, affordance=given or named)
 
     def known_label(self, label: str) -> str:
         """The label in the model's spelling. Raises InputError with the nearest known ones."""
         self.tokenizer.plain(label)
-        text = " ".join(label.replace("_", " ").lower().split())
-        if len(text) > LONGEST_LABEL:
-            raise InputError(
-                f"object label has {len(text)} characters, at most {LONGEST_LABEL} are read; it "
-                f"begins with {text[:30]!r}"
-            )
-        if not text or not self.config.labels:
-            return text
-        known = {" ".join(k.replace("_", " ").lower().split()): k for k in self.config.labels}
-        if text in known:
-            return known[text]
-        near = difflib.get_close_matches(text, list(known), n=3)
-        hint = f"did you mean {near}?" if near else f"known are {sorted(known)[:8]} and so on"
-        raise InputError(
-            f"object label {label!r} is not one of the {len(known)} known labels; {hint}"
-        )
+        return questions.known_label(self.config, label)
 
     def _require_answers_on(self, surface: Literal["body", "photo"]) -> None:
         if self.config.answers_on != surface:
@@ -335,14 +347,15 @@ class InteractVLM(ModelParts):
     def _answers(
         self,
         image: Image.Image,
-        labels: Sequence[str],
+        asked: Sequence[str],
         target: Literal["human", "object"],
         box_xyxy_px: Sequence[int | float] | None,
+        begun: str = "",
     ) -> list[GeneratedAnswer]:
+        """What the model says after `begun`, which is not repeated."""
         photo = frame_photo(require_photo(image), self.config.vision, box_xyxy_px)
         pixels = self.language.vision.preprocess([photo]).to(self.device)
         image_tokens = self.language.encode_image(pixels)[0]
-        questions = [self._question(label, target) for label in labels]
         options = GenerationOptions(
             eos_id=self.tokenizer.eos_id,
             watched_ids=(self._token_id(target),),
@@ -351,14 +364,8 @@ class InteractVLM(ModelParts):
             refusal_bias=self.config.no_contact_bias,
         )
         style = self.config.template_style
-        prompts = [self.tokenizer.prompt(question, style) for question in questions]
+        prompts = [self.tokenizer.prompt(question, style, begun) for question in asked]
         return generate_answers(self.language, image_tokens, prompts, options)
-
-    def _question(self, label: str, target: Literal["human", "object"]) -> str:
-        fixed = self.config.contact_question
-        if fixed and target == "human":
-            return templates.fill(fixed, label)
-        return templates.question(label, target=target)
 
     @cached_property
     def _no_contact_starts(self) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""Pictures and meshes of a contact result: the body in its canonical views, the photo with the box.
+"""Pictures and meshes of a result: body or object in its canonical views, the photo with the box.
 
 Knows colours, pixels and the canonical view sets; knows no model, file layout or HTML.
 """
@@ -17,11 +17,17 @@ from renders.mesh import Mesh, vertex_normals
 
 VIEW_TITLES = ("front, from above", "front, from below", "back, from above", "back, from below")
 """The canonical human views in words, in model order."""
+OBJECT_VIEW_TITLES = (
+    "front left, from above", "front right, from above",
+    "back left, from below", "back right, from below",
+)  # fmt: skip
+"""The canonical object views in words, in model order, named as published."""
 DRAWN_PX = 1024
 """Side the views are drawn at; shown at half of it, so edges are smooth."""
 OVERLAY_SIDE_PX = 1600
 """Longest side of the photo in pictures and reports."""
 INK = (24, 30, 42)
+SOFT = (110, 118, 130)
 BOX_COLOUR = (230, 72, 38)
 
 _BODY = (0.78, 0.80, 0.83)
@@ -49,20 +55,56 @@ def contact_views(
     topology: BodyTopology, probability: Float[Tensor, "verts"], views: ViewSet
 ) -> list[Image.Image]:
     """The body in each view, coloured by contact; all cropped to the same window."""
-    vertices = topology.canonical_vertices.float()
-    colours = heat_colours(probability)
-    normals = vertex_normals(vertices, topology.faces)
+    normals = vertex_normals(topology.canonical_vertices.float(), topology.faces)
     surface = views.surface_map
+    corners = normals[surface.vertex_index] * surface.weight[..., None]
+    normal = torch.nn.functional.normalize(corners.sum(1), dim=-1)
+    return _painted(views, probability, _facing(views, normal).clamp(min=0))
+
+
+def object_views(probability: Float[Tensor, "points"], views: ViewSet) -> list[Image.Image]:
+    """An object in each view, coloured by heat; all cropped to the same window.
+
+    Triangles are lit flat from both sides, because objects may be wound either way; points get
+    darker with their distance.
+    """
+    surface, positions = views.surface_map, views.surface
+    if isinstance(positions, Mesh):
+        first, second, third = positions.vertices[surface.vertex_index].unbind(1)
+        normal = torch.linalg.cross(second - first, third - first)
+        normal = torch.nn.functional.normalize(normal, dim=-1, eps=1e-12)
+        return _painted(views, probability, _facing(views, normal).abs())
     size = surface.height_px * surface.width_px
-    canvas = torch.ones(surface.num_views * size, 3)
-    weight = surface.weight[..., None]
-    colour = (colours[surface.vertex_index] * weight).sum(1)
-    normal = torch.nn.functional.normalize((normals[surface.vertex_index] * weight).sum(1), dim=-1)
+    light = torch.zeros(len(surface.pixel_index))
+    for number, camera in enumerate(views.cameras):
+        own = surface.pixel_index // size == number
+        depth = camera.to_camera(positions.points)[:, 2][surface.vertex_index[own, 0]]
+        if len(depth):
+            span = (depth.max() - depth.min()).clamp(min=1e-9)
+            light[own] = ((depth.max() - depth) / span).float()
+    return _painted(views, probability, light)
+
+
+def _facing(views: ViewSet, normal: Float[Tensor, "covered 3"]) -> Float[Tensor, "covered"]:
+    """Cosine between each covered pixel's normal and the direction to its camera."""
+    surface = views.surface_map
     toward = torch.stack(
         [-camera.camera_from_world[2, :3] for camera in views.cameras]
     )  # a direction from the scene to each camera
-    facing = (normal * toward[surface.pixel_index // size]).sum(-1).clamp(min=0)
-    canvas[surface.pixel_index] = colour * (0.42 + 0.58 * facing[:, None])
+    view = surface.pixel_index // (surface.height_px * surface.width_px)
+    return (normal * toward[view]).sum(-1)
+
+
+def _painted(
+    views: ViewSet, probability: Float[Tensor, "verts"], light: Float[Tensor, "covered"]
+) -> list[Image.Image]:
+    """Each view in heat colours under the given light (0 to 1 per covered pixel), cropped."""
+    surface = views.surface_map
+    size = surface.height_px * surface.width_px
+    canvas = torch.ones(surface.num_views * size, 3)
+    colours = heat_colours(probability)[surface.vertex_index]
+    colour = (colours * surface.weight[..., None]).sum(1)
+    canvas[surface.pixel_index] = colour * (0.42 + 0.58 * light[:, None])
     pixels = (canvas.clamp(0, 1) * 255).round().to(torch.uint8)
     pixels = pixels.view(surface.num_views, surface.height_px, surface.width_px, 3).numpy()
     windows = _windows(views)
@@ -102,27 +144,41 @@ def _half(image: Image.Image) -> Image.Image:
 
 
 def contact_sheet(
-    rows: Sequence[tuple[str, Sequence[Image.Image]]],
+    rows: Sequence[tuple[str, Sequence[Image.Image]]], titles: Sequence[str] = VIEW_TITLES
 ) -> Image.Image:
-    """One row of captioned views per label on white."""
+    """One row of captioned views per label on white, and what the colours mean."""
     width, height = rows[0][1][0].size
     gap, caption = 16, 40
-    columns = len(rows[0][1])
-    sheet = Image.new(
-        "RGB",
-        (columns * (width + gap) + gap, len(rows) * (height + caption + gap) + gap + 24),
-        "white",
-    )
+    columns, legend = len(rows[0][1]), heat_legend()
+    # A narrow body or object must not push the titles into each other.
+    width = max(width, *(round(_font(15).getlength(title)) for title in titles[:columns]))
+    sheet_width = max(columns * (width + gap) + gap, legend.width + 2 * gap)
+    rows_height = len(rows) * (height + caption + gap) + gap + 24
+    sheet = Image.new("RGB", (sheet_width, rows_height + legend.height + gap), "white")
     draw = ImageDraw.Draw(sheet)
-    for column in range(columns):
-        title = VIEW_TITLES[column] if columns == len(VIEW_TITLES) else f"view {column + 1}"
-        draw.text((gap + column * (width + gap), gap), title, (110, 118, 130), _font(15))
+    for column, title in enumerate(titles[:columns]):
+        draw.text((gap + column * (width + gap), gap), title, SOFT, _font(15))
     for row, (label, images) in enumerate(rows):
         top = gap + 24 + row * (height + caption + gap)
         draw.text((gap, top), _fitted(label, 100), INK, _font(22))
         for column, image in enumerate(images):
             sheet.paste(image, (gap + column * (width + gap), top + caption))
+    sheet.paste(legend, (gap, rows_height))
     return sheet
+
+
+def heat_legend() -> Image.Image:
+    """A bar of the heat colours from probability 0 to 1."""
+    colours = (heat_colours(torch.linspace(0, 1, 240)) * 255).round().byte()
+    bar = Image.fromarray(colours[None].expand(14, -1, -1).contiguous().numpy())
+    legend = Image.new("RGB", (bar.width + 116, 40), "white")
+    legend.paste(bar, (0, 4))
+    draw = ImageDraw.Draw(legend)
+    for value in (0.0, 0.5, 1.0):
+        at, anchor = (bar.width - 1) * value, {0.0: "la", 0.5: "ma", 1.0: "ra"}[value]
+        draw.text((at, 22), f"{value:g}", SOFT, _font(13), anchor=anchor)
+    draw.text((bar.width + 12, 3), "probability", SOFT, _font(15))
+    return legend
 
 
 def overlay(

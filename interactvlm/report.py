@@ -1,7 +1,7 @@
 """The result folder of one photo: numbers, files for other programs, and a page for a person.
 
-Knows what a result holds; how its kind of contact is told and drawn is in `body_marks` and
-`photo_marks`, how files appear in `result_folder`. Knows no model.
+Knows what a result holds; how its kind of contact is told and drawn is in `body_marks`,
+`object_marks` and `photo_marks`, how files appear in `result_folder`. Knows no model.
 """
 
 import time
@@ -14,6 +14,8 @@ from typing import Any, Protocol, runtime_checkable
 from interactvlm import pictures, report_page, result_folder
 from interactvlm.body_marks import BodyMarks
 from interactvlm.errors import InputError
+from interactvlm.object_file import ObjectShape
+from interactvlm.object_marks import ObjectMarks
 from interactvlm.open_models.people import FoundPerson
 from interactvlm.open_models.perception_files import save_perception
 from interactvlm.open_models.perception_picture import draw_perception
@@ -57,18 +59,24 @@ class ContactReport:
     """What a person should know."""
     person: FoundPerson | None = None
     """Whom open models found, if they were asked; None without them."""
+    shape: ObjectShape | None = None
+    """The object that the one map lies on; None for the body or the photo."""
 
     @cached_property
-    def marks(self) -> BodyMarks | PhotoMarks:
+    def marks(self) -> BodyMarks | PhotoMarks | ObjectMarks:
         """How this kind of contact is told and drawn."""
         on_photo = [contact for contact in self.maps if isinstance(contact, PhotoContact)]
         if on_photo:
             return PhotoMarks(on_photo, self.photo)
-        return BodyMarks([contact for contact in self.maps if isinstance(contact, ContactMap)])
+        on_surface = [contact for contact in self.maps if isinstance(contact, ContactMap)]
+        if self.shape is not None:
+            return ObjectMarks(on_surface[0], self.shape)
+        return BodyMarks(on_surface)
 
     def to_dict(self) -> dict[str, Any]:
-        """The content of report.json; `perception` only where people were looked for."""
+        """The content of report.json; `object` and `perception` only where there were any."""
         perception = {} if self.person is None else {"perception": self.person.to_dict()}
+        thing = {} if self.shape is None else {"object": self.shape.to_dict()}
         return {
             "input": {
                 "path": self.photo.path,
@@ -76,6 +84,7 @@ class ContactReport:
                 "width": self.photo.width,
                 "height": self.photo.height,
             },
+            **thing,
             "contacts": self.marks.described(),
             **perception,
             "timings_s": {name: round(seconds, 3) for name, seconds in self.timings_s.items()},

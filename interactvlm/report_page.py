@@ -20,12 +20,13 @@ from torch import Tensor
 
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import BodyTopology
-from interactvlm.pictures import VIEW_TITLES
+from interactvlm.pictures import OBJECT_VIEW_TITLES, VIEW_TITLES, heat_legend
 from interactvlm.report_style import STYLE
 
 if TYPE_CHECKING:
     from interactvlm.report import ContactReport
 
+_CONTACT_BADGES = ("contact", "no contact")
 _TOKEN = re.compile(r"(&lt;[A-Z_]{2,12}&gt;|\[[A-Z_]{2,12}\])")
 
 
@@ -72,12 +73,42 @@ class PhotoCard:
 
 
 @dataclass(frozen=True, eq=False)
+class ObjectCard:
+    """The page's part about heat on an object."""
+
+    label: str
+    affordance: str
+    """The use asked about, or the one the model named; empty when neither is known."""
+    answer: str
+    """The model's words."""
+    file: str
+    """Name of the object's file."""
+    num_faces: int
+    marked_points: int
+    """Points at or above the threshold."""
+    unseen_points: int
+    """Of those, points no canonical view sees: their values are their neighbours'."""
+    num_points: int
+    max_probability: float
+    threshold: float
+    views: Sequence[Image.Image]
+
+    @property
+    def touched(self) -> bool:
+        """Whether anything is marked."""
+        return self.marked_points > 0
+
+
+AnyCard = Card | PhotoCard | ObjectCard
+
+
+@dataclass(frozen=True, eq=False)
 class Page:
     """The whole page."""
 
     picture: Image.Image
     """The photo, with the person's box if one was given."""
-    cards: Sequence[Card] | Sequence[PhotoCard]
+    cards: Sequence[Card] | Sequence[PhotoCard] | Sequence[ObjectCard]
     facts: "ContactReport"
     """Numbers, warnings and provenance."""
     seen: Image.Image | None = None
@@ -87,8 +118,7 @@ class Page:
         """The page as text."""
         photo = self.facts.photo
         name = PurePath(photo.path).name
-        touched = [card.label for card in self.cards if card.touched]
-        headline = f"Touches {_words(touched)}" if touched else "No contact found"
+        headline = _headline(self.cards)
         return "\n".join(
             [
                 '<!doctype html><html lang="en"><head><meta charset="utf-8">',
@@ -97,14 +127,14 @@ class Page:
                 '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
                 "img-src data:; style-src 'unsafe-inline'\">",
                 f"<title>{_text(name)} – InteractVLM</title><style>{STYLE}</style></head><body>",
-                '<header><p class="kind">InteractVLM contact report</p>'
+                '<header><p class="kind">InteractVLM report</p>'
                 f"<h1>{_text(headline)}</h1>"
                 f'<p class="sub">{_text(name)} · {photo.width} × {photo.height} px</p></header>',
                 "<main>",
                 self._warnings(),
                 f'<section class="top"><figure>{_image(self.picture, "The photo", "JPEG")}'
                 f"</figure><div>{self._summary()}</div></section>",
-                *(_card(c) if isinstance(c, Card) else _photo_card(c) for c in self.cards),
+                *(_card(card) for card in self.cards),
                 self._perception(),
                 self._provenance(),
                 "</main></body></html>",
@@ -118,7 +148,10 @@ class Page:
         return f'<section class="warnings"><h2>Please note</h2><ul>{items}</ul></section>'
 
     def _summary(self) -> str:
-        """Body parts by labels: what share of each part touches what."""
+        """Body parts by labels: what share of each part touches what; or what was marked on."""
+        things = [card for card in self.cards if isinstance(card, ObjectCard)]
+        if things:
+            return _object_summary(things[0])
         cards = [card for card in self.cards if isinstance(card, Card)]
         if not cards:
             return (
@@ -191,11 +224,35 @@ def contact_area_cm2(mask: Bool[Tensor, "verts"], topology: BodyTopology) -> flo
     return float((normal.norm(dim=-1) / 2 * share).sum()) * 1e4
 
 
-def _card(card: Card) -> str:
-    figures = "".join(
-        f"<figure>{_image(image, title, 'PNG')}<figcaption>{title}</figcaption></figure>"
-        for image, title in zip(card.views, VIEW_TITLES, strict=True)
+def _headline(cards: Sequence[AnyCard]) -> str:
+    touched = [card.label for card in cards if card.touched]
+    first = cards[0]
+    if isinstance(first, ObjectCard):
+        if not touched:
+            return f"Nothing marked on {_words([first.label])}"
+        use = f"“{first.affordance}”" if first.affordance else "Contact"
+        return f"{use} on {_words(touched)}"
+    return f"Touches {_words(touched)}" if touched else "No contact found"
+
+
+def _object_summary(card: ObjectCard) -> str:
+    drawn = f"{card.num_faces:,} triangles" if card.num_faces else "drawn as discs"
+    legend = _image(heat_legend(), "Heat colours from probability 0 to 1", "PNG")
+    size = f"{card.num_points:,} points, {drawn}"
+    return (
+        f"<h2>Heat on the object</h2><p>{_text(card.file)}: {size}.</p>"
+        f'{legend}<p class="hint">Grey stays below 0.1. The pictures are the four views that the '
+        "model is shown, in heat colours.</p>"
     )
+
+
+def _card(card: AnyCard) -> str:
+    if isinstance(card, PhotoCard):
+        return _photo_card(card)
+    return _object_card(card) if isinstance(card, ObjectCard) else _body_card(card)
+
+
+def _body_card(card: Card) -> str:
     numbers = [
         ("highest probability", f"{card.max_probability:.2f}"),
         ("threshold", f"{card.threshold:.2f}"),
@@ -203,7 +260,26 @@ def _card(card: Card) -> str:
         ("area on the standard body", f"{card.area_cm2:,.0f} cm²"),
         ("of these seen by no view", f"{card.unseen_vertices:,}"),
     ]
-    return _section(card, f'<div class="views">{figures}</div>', numbers)
+    return _section(card, _view_figures(card.views, VIEW_TITLES), numbers)
+
+
+def _object_card(card: ObjectCard) -> str:
+    numbers = [
+        ("affordance", _text(card.affordance) or "not named"),
+        ("highest probability", f"{card.max_probability:.2f}"),
+        ("threshold", f"{card.threshold:.2f}"),
+        ("points marked", f"{card.marked_points:,} of {card.num_points:,}"),
+        ("of these seen by no view", f"{card.unseen_points:,}"),
+    ]
+    return _section(card, _view_figures(card.views, OBJECT_VIEW_TITLES), numbers)
+
+
+def _view_figures(views: Sequence[Image.Image], titles: Sequence[str]) -> str:
+    figures = "".join(
+        f"<figure>{_image(image, title, 'PNG')}<figcaption>{title}</figcaption></figure>"
+        for image, title in zip(views, titles, strict=True)
+    )
+    return f'<div class="views">{figures}</div>'
 
 
 def _photo_card(card: PhotoCard) -> str:
@@ -216,12 +292,13 @@ def _photo_card(card: PhotoCard) -> str:
     return _section(card, f'<div class="seen"><figure>{picture}</figure></div>', numbers)
 
 
-def _section(card: Card | PhotoCard, shown: str, numbers: Sequence[tuple[str, str]]) -> str:
+def _section(card: AnyCard, shown: str, numbers: Sequence[tuple[str, str]]) -> str:
     """Label, words, pictures and numbers of a card."""
+    yes, no = ("marked", "nothing marked") if isinstance(card, ObjectCard) else _CONTACT_BADGES
     badge = (
-        '<span class="badge yes">contact</span>'
+        f'<span class="badge yes">{yes}</span>'
         if card.touched
-        else '<span class="badge no">no contact</span>'
+        else f'<span class="badge no">{no}</span>'
     )
     said = _TOKEN.sub(r'<span class="token">\1</span>', _text(card.answer))
     words = f"<blockquote>{said}</blockquote>" if said.strip() else ""
@@ -239,7 +316,8 @@ def _share(share: float) -> str:
 
 
 def _words(labels: list[str]) -> str:
-    listed = [f"“{label}”" if label != "any object" else label for label in labels]
+    plain = ("any object", "the object")
+    listed = [label if label in plain else f"“{label}”" for label in labels]
     return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " and " + listed[-1]
 
 

@@ -44,6 +44,8 @@ class ContactMap:
     """False when the words were cut at the longest allowed answer, or told nothing usable."""
     no_contact_margin: float = 0.0
     """Logit by which the first word leaned to "no contact", before the model's own bias."""
+    affordance: str = ""
+    """On an object: the use that was asked about, else the one the model's words name, if any."""
     notes: tuple[str, ...] = ()
     """What a person should know about this map, one sentence each, the label included."""
 

@@ -130,9 +130,13 @@ class Tokenizer:
             raise InputError(f"text {text!r} holds the reserved token {found[0]!r}; remove it")
         return text
 
-    def prompt(self, question: str, style: str) -> Prompt:
-        """Ids of a question about one image, ready for generation."""
-        ids = self.encode(self._question_text(question, style), bos=True)
+    def prompt(self, question: str, style: str, begun: str = "") -> Prompt:
+        """Ids of a question about one image, ready for generation; the answer goes on after
+        `begun`."""
+        text = self._question_text(question, style)
+        if begun:
+            text += STYLES[style].answer.format(answer=self.plain(begun))
+        ids = self.encode(text, bos=True)
         cut = ids.index(IMAGE_ID) + (2 if self.config.image_end else 1)
         return Prompt(tuple(ids[:cut]), tuple(ids[cut:]))
 

@@ -29,6 +29,7 @@ __all__ = [
     "lift_human_logits",
     "lift_human_logits_original",
     "lift_object_logits",
+    "lift_point_logits",
 ]
 
 LOGIT_LIMIT = 20.0
@@ -317,6 +318,17 @@ def lift_object_logits(
     """
     values = surface_map._gather(logits).sigmoid()
     lifted = surface_map.lift_covered(values, minimum=OBJECT_MINIMUM)
+    return lifted.view(*logits.shape[:-3], surface_map.num_vertices)
+
+
+def lift_point_logits(
+    surface_map: PixelSurfaceMap, logits: Float[Tensor, "*batch views height width"]
+) -> Float[Tensor, "*batch points"]:
+    """Point probabilities from mask logits, point rule: sigmoid, mean of means.
+
+    Every pixel that sees a point takes part. Source: InteractVLM, object point lift.
+    """
+    lifted = surface_map.lift_covered(surface_map._gather(logits).sigmoid())
     return lifted.view(*logits.shape[:-3], surface_map.num_vertices)
 
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
 from torch import Tensor
-
-_POINTS_AT_ONCE = 1024
-"""Unseen vertices compared with all seen ones together, when the surface gives no path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +42,15 @@ class SurfaceFill:
         Parts of the surface without any seen vertex (an eyeball, a loose point) take the value of
         the seen vertex nearest in space when `vertices` are given, else they stay 0.
         """
-        edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).long()
-        edges = torch.unique(torch.cat([edges, edges.flip(1)]), dim=0)
+        edges = _edges_into(~seen, faces.long())
         known, rings = seen.clone(), []
         while True:
-            links = edges[~known[edges[:, 0]] & known[edges[:, 1]]]
+            links = edges[known[edges[:, 1]]]
             if len(links) == 0:
                 break
             rings.append(_ring(links, len(seen)))
             known[links[:, 0]] = True
+            edges = edges[~known[edges[:, 0]]]
         left = (~known).nonzero().flatten()
         if vertices is not None and len(left) and bool(seen.any()):
             giver = _nearest_seen(vertices, seen, left)
@@ -73,6 +71,19 @@ class SurfaceFill:
         return flat.view(values.shape)
 
 
+def _edges_into(
+    receiving: Bool[Tensor, "verts"], faces: Int[Tensor, "faces 3"]
+) -> Int[Tensor, "edges 2"]:
+    """Each edge into a receiving vertex once, as receiver and giver, in the order of both."""
+    both = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    both = torch.cat([both, both.flip(1)])
+    receiver, giver = both[receiving[both[:, 0]]].unbind(1)
+    # One number per edge: sorting numbers is many times faster than sorting rows.
+    size = len(receiving)
+    key = torch.unique(receiver * size + giver)
+    return torch.stack([key // size, key % size], dim=1) if size else both
+
+
 def _ring(links: Int[Tensor, "links 2"], num_vertices: int) -> _Ring:
     receiver, giver = links.unbind(1)
     count = torch.bincount(receiver, minlength=num_vertices)
@@ -82,12 +93,11 @@ def _ring(links: Int[Tensor, "links 2"], num_vertices: int) -> _Ring:
 def _nearest_seen(
     vertices: Float[Tensor, "verts 3"], seen: Bool[Tensor, "verts"], left: Int[Tensor, "left"]
 ) -> Int[Tensor, "left"]:
+    """By a tree: all pairs of a large point cloud would be too many."""
     candidates = seen.nonzero().flatten()
-    nearest = [
-        torch.cdist(vertices[part], vertices[candidates]).argmin(1)
-        for part in left.split(_POINTS_AT_ONCE)
-    ]
-    return candidates[torch.cat(nearest)]
+    tree = cKDTree(vertices[candidates].detach().cpu().numpy())
+    _, nearest = tree.query(vertices[left].detach().cpu().numpy())
+    return candidates[torch.from_numpy(nearest).to(candidates.device)]
 
 
 def fill_unseen(

@@ -7,18 +7,21 @@ what weights cannot tell; where both speak, they must agree. Reads no tensor.
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from interactvlm.checkpoints.settings import Settings
 from interactvlm.checkpoints.shapes import Shapes, clip_sizes, localizer_sizes, shape_of
 from interactvlm.config import (
     InteractVLMConfig,
+    Job,
     LanguageConfig,
     LocalizerConfig,
     TokenConfig,
     VisionConfig,
     preset,
 )
+from interactvlm.data.lemon import AFFORDANCES as LEMON_AFFORDANCES
+from interactvlm.data.piad import AFFORDANCES as PIAD_AFFORDANCES
 from interactvlm.errors import AssetError
 
 CameraKind = Literal["none", "simple", "view_index", "featlift"]
@@ -30,6 +33,18 @@ PHOTO_QUESTION = (
     "Segment the area on the human's body that is in direct contact with the {label} in this image."
 )
 """The same for the release that marks contact on the photo."""
+OBJECT_QUESTION = (
+    "Segment the area on the {label} where the human is making direct contact in this image."
+)
+"""Contact on an object. The joint release was trained on it; the demo never asks it."""
+AFFORDANCE_QUESTION = (
+    "What type of affordance does the human-object interaction suggest? Then, segment the area on "
+    "the {label} where the human is making contact."
+)
+"""The demo's only question about objects, without the stray quotation marks it puts around it:
+training never saw those."""
+AFFORDANCE_ANSWER = "The affordance type is {affordance}, and the contact region is"
+"""The first of the answers that affordances were trained with, up to the contact token."""
 
 _SAM = "model.visual_model."
 _CAMERA = "cam_pose_encoder."
@@ -135,7 +150,37 @@ def released_config(
         contact_question=_contact_question(structure),
         # Without cameras there are no canonical views: SAM was shown the photo.
         answers_on="photo" if structure.camera == "none" else "body",
+        **_object_answers(structure, settings),
     )
+
+
+def _trained_for(structure: Structure, settings: Settings) -> tuple[Job, ...]:
+    """What the weights were trained to mark, as far as the release tells.
+
+    The 3D losses double as the publisher's own switches: a task without its loss was never
+    trained. Single-task releases are built alike, so where config.json is silent both may be meant.
+    """
+    if structure.camera == "none":
+        return ("body",)
+    on_object: tuple[Job, ...] = ("object", "affordance") if structure.splitter else ("affordance",)
+    body = settings.number("hC_loss_weight", 0.0) > 0
+    object_ = settings.number("oC_loss_weight", 0.0) > 0
+    if not body and not object_:
+        return ("body", *on_object)
+    return (*(("body",) if body else ()), *(on_object if object_ else ()))
+
+
+def _object_answers(structure: Structure, settings: Settings) -> dict[str, Any]:
+    """The config's fields about objects: what was trained, and in which words."""
+    jobs = _trained_for(structure, settings)
+    fields: dict[str, Any] = {"trained_for": jobs}
+    if "object" in jobs:
+        fields["object_question"] = OBJECT_QUESTION
+    if "affordance" in jobs:
+        fields["affordance_question"] = AFFORDANCE_QUESTION
+        fields["affordance_answer"] = AFFORDANCE_ANSWER
+        fields["affordances"] = tuple(dict.fromkeys(PIAD_AFFORDANCES + LEMON_AFFORDANCES))
+    return fields
 
 
 def _contact_question(structure: Structure) -> str:

@@ -21,6 +21,7 @@ from interactvlm.cli.output import to_stdout
 
 VERBS = {
     "contact": "where the person in a photo touches what: report, mesh and numbers",
+    "affordance": "where an object is used or touched, on its mesh or points, as a photo shows",
     "demo": "contact on an example photo and on a generated scene with known truth",
     "evaluate": "measure the model on a benchmark",
     "synth": "generate people with objects, exact contacts and pictures",
@@ -46,6 +47,7 @@ verbs:
 examples:
   interactvlm contact photo.jpg --label chair --label cup --out result
   interactvlm contact photo.jpg --json
+  interactvlm affordance photo.jpg --object chair.obj --label chair --weights DIR
   interactvlm demo
 
   interactvlm VERB --help    options of one verb
@@ -168,4 +170,8 @@ def _fail(kind: str, message: str, arguments: list[str]) -> int:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """`--json` as a flag; `evaluate --json FILE` names a file instead."""
-    return bool(arguments) and arguments[0] in ("contact", "doctor") and "--json" in arguments
+    return (
+        bool(arguments)
+        and arguments[0] in ("contact", "affordance", "doctor")
+        and "--json" in arguments
+    )

@@ -43,11 +43,11 @@ def run(options: PerceiveOptions) -> int:
     from interactvlm.cli.output import chatter_to_stderr, to_stdout
 
     with chatter_to_stderr():
-        from interactvlm.contact_job import checked_device, memory_told
         from interactvlm.open_models.flags import chosen_models
         from interactvlm.open_models.perception_files import save_perception
         from interactvlm.open_models.photo_perception import PERSON, perceive
         from interactvlm.photo import read_photo
+        from interactvlm.photo_job import checked_device, memory_told
 
         photo = read_photo(options.photo)
         device = checked_device(options.device)

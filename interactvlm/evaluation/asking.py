@@ -19,6 +19,7 @@ from interactvlm.errors import AssetError, InputError
 from interactvlm.evaluation.answers import Answer, BodyAnswer, Failure, Kind, ObjectAnswer
 from interactvlm.metrics import affordance_scores, contact_iou, contact_scores
 from interactvlm.photo import read_photo
+from interactvlm.questions import ObjectJob
 from interactvlm.results import ContactMap
 
 HEAT_THRESHOLD = 0.5
@@ -38,9 +39,15 @@ class BenchmarkModel(Protocol):
         ...
 
     def predict_affordance(
-        self, image: Any, label: str, surface: Any, *, known_only: bool = True
+        self,
+        image: Any,
+        label: str,
+        surface: Any,
+        *,
+        ask: ObjectJob | None = None,
+        known_only: bool = True,
     ) -> ContactMap:
-        """Contact on an object's mesh or points."""
+        """Contact or affordance on an object's mesh or points."""
         ...
 
 
@@ -134,8 +141,14 @@ class Interview:
         for sample in samples:
             assert sample.object is not None
             name, known = self.spelled(sample.entry.label)
+            # Truth without an affordance is contact; weights that know both must be asked for it.
+            touch = not sample.entry.affordance and "object" in self.model.config.trained_for
             contact = self.model.predict_affordance(
-                photo, name, sample.object.surface, known_only=False
+                photo,
+                name,
+                sample.object.surface,
+                ask="object" if touch else None,
+                known_only=False,
             )
             yield ObjectAnswer(
                 key=sample.entry.key,

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from interactvlm.assets_dir import default_weights, file_sha256
-from interactvlm.contact_job import checked_device, load_model, memory_told
 from interactvlm.data.registry import open_dataset
 from interactvlm.data.sample import Dataset
 from interactvlm.evaluation.answers import AnswerFile, Kind
 from interactvlm.evaluation.asking import BenchmarkModel, Interview
 from interactvlm.evaluation.benchmark_report import Report, make_report, write_report
 from interactvlm.evaluation.config import BenchmarkConfig
+from interactvlm.photo_job import checked_device, load_model, memory_told
 from interactvlm.provenance import package_version
 from interactvlm.weights import WEIGHTS_FILE
 from renders.cache import content_key

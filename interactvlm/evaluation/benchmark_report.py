@@ -93,11 +93,13 @@ def _notes(
             f"on ({', '.join(names[:8])}{' and so on' if len(names) > 8 else ''}): it can spell "
             "them, no more"
         )
-    if objects and model.vision.kind == "perception":
-        notes.append(
-            "the miniature model was never trained on objects: the object numbers are those of an "
-            "untrained decoder"
-        )
+    for part, answers, job in (("body", bodies, "body"), ("object", objects, model.object_job)):
+        if answers and job not in model.trained_for:
+            where = "objects" if part == "object" else "bodies"
+            notes.append(
+                f"the model was never trained on {where}: the {part} numbers are those of an "
+                "untrained decoder"
+            )
     notes += [
         f"answers on {b.source!r} were carried over to {b.target!r} ({b.origin}); what that costs "
         "was measured on stand-ins for the gated bodies only, see docs/body_files.md"

@@ -6,7 +6,7 @@ one two tokens and an attention over the views. Says what is learned and what st
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -18,10 +18,13 @@ from interactvlm.config import (
     LocalizerConfig,
     TokenConfig,
 )
+from interactvlm.data.lemon import AFFORDANCES as LEMON_AFFORDANCES
+from interactvlm.data.piad import AFFORDANCES as PIAD_AFFORDANCES
 from interactvlm.errors import InputError
 from interactvlm.feat_lift import AttentionSplitter, FeatLift
 from interactvlm.int8 import ANY_VALUES
 from interactvlm.model import InteractVLM
+from interactvlm.training.recipe_words import AFFORDANCE_ANSWERS, AFFORDANCE_QUESTIONS
 from interactvlm.training.recipes import Recipe
 from interactvlm.weights import require_folder, stored_dtype
 
@@ -62,7 +65,21 @@ def load_base(folder: Path, recipe: Recipe, device: str) -> InteractVLM:
     if recipe.joint:
         _add_joint_parts(model)
     _set_config(model, replace(model.config.language, lora=recipe.lora), model.config.localizer)
+    model.config = replace(model.config, trained_for=recipe.jobs, **_object_words(recipe))
     return model
+
+
+def _object_words(recipe: Recipe) -> dict[str, Any]:
+    """How the finished model is asked about objects: as it was in training."""
+    words: dict[str, Any] = {
+        "object_question": "", "affordance_question": "", "affordance_answer": "",
+        "affordances": (),
+    }  # fmt: skip
+    if "affordance" in recipe.jobs:
+        words["affordance_question"] = AFFORDANCE_QUESTIONS[0]
+        words["affordance_answer"] = AFFORDANCE_ANSWERS[0].removesuffix(" {token}")
+        words["affordances"] = tuple(dict.fromkeys(PIAD_AFFORDANCES + LEMON_AFFORDANCES))
+    return words
 
 
 def make_trainable(model: InteractVLM) -> list[nn.Parameter]:

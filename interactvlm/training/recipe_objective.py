@@ -54,12 +54,6 @@ class RecipeObjective:
         self, model: InteractVLM, recipe: Recipe, object_folder: Path | None = None
     ) -> None:
         self.model, self.recipe, self.object_folder = model, recipe, object_folder
-        # Objects of other samples are asked about in the words of contact.
-        self.contact_elsewhere = any(
-            part.dataset == "pico" and part.truth == "object"
-            for group in recipe.groups
-            for part in group.parts
-        )
 
     @cached_property
     def topology(self) -> BodyTopology:
@@ -87,9 +81,7 @@ class RecipeObjective:
         if drawn.truth == "photo":
             return photo_turns(sample, tokens.human, rng=rng, fixed_question=fixed)
         if drawn.truth == "object":
-            return object_turns(
-                sample, tokens.object, rng=rng, contact_elsewhere=self.contact_elsewhere
-            )
+            return object_turns(sample, tokens.object, rng=rng)
         return body_turns(
             sample, tokens.human, self.topology, rng=rng,
             drop_parts=self.recipe.part_dropout, fixed_question=fixed,

@@ -60,14 +60,8 @@ def photo_turns(sample: Sample, token: str, *, rng: random.Random, fixed_questio
     return ((asked, templates.answer(label, token, touched=True, rng=rng)),)
 
 
-def object_turns(
-    sample: Sample, token: str, *, rng: random.Random, contact_elsewhere: bool
-) -> Turns:
-    """One question about an object: its contact, or the affordance that points are scored for.
-
-    Affordance is also asked for in the words of contact, which `predict_affordance` uses, unless
-    other samples of the recipe give them another meaning (`contact_elsewhere`).
-    """
+def object_turns(sample: Sample, token: str, *, rng: random.Random) -> Turns:
+    """One question about an object: its contact, or the affordance that points are scored for."""
     assert sample.object is not None
     label, affordance = sample.entry.label.lower(), sample.entry.affordance
     if not isinstance(sample.object.surface, PointCloud):
@@ -77,11 +71,9 @@ def object_turns(
                 templates.answer(label, token, touched=True, target="object", rng=rng),
             ),
         )
-    questions = AFFORDANCE_QUESTIONS
-    if not contact_elsewhere:
-        questions = questions + templates.OBJECT_QUESTIONS
+    asked = templates.fill(rng.choice(AFFORDANCE_QUESTIONS), label)
     told = templates.fill(rng.choice(AFFORDANCE_ANSWERS), label, affordance=affordance, token=token)
-    return ((templates.fill(rng.choice(questions), label), told),)
+    return ((asked, told),)
 
 
 def chat_turns(sample: Sample) -> Turns:

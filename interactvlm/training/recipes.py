@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from interactvlm.config import LoraConfig
+from interactvlm.config import Job, LoraConfig
 from interactvlm.errors import InputError
 
 RecipeName = Literal[
@@ -30,6 +30,13 @@ class DataPart:
     without contact."""
     min_vertices: Literal[2, 3] = 3
     """Corners of a pixel's face that must touch; 2 is the corrected rule "mv2"."""
+
+    @property
+    def job(self) -> Job:
+        """What its surfaces mark: PICO's meshes contact, scored points affordance."""
+        if self.truth != "object":
+            return "body"
+        return "object" if self.dataset == "pico" else "affordance"
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,13 @@ class Recipe:
         for name in ("rate", "steps", "batch", "warmup"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)!r}")
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """What a model of this recipe can be asked to mark."""
+        parts = [part for group in self.groups for part in group.parts]
+        taught = {part.job for part in parts if part.truth != "words"}
+        return tuple(job for job in get_args(Job) if job in taught)
 
 
 _PIAD = DataPart("piad", "seen-train", "object")

@@ -18,8 +18,9 @@ from human_recovery.topology import get_topology
 from interactvlm import contact_job, pictures
 from interactvlm.cli import main as cli
 from interactvlm.config import preset
-from interactvlm.contact_job import ContactRequest, checked_device, run_contact
+from interactvlm.contact_job import ContactRequest, run_contact
 from interactvlm.errors import AssetError, InputError, ResourceError
+from interactvlm.photo_job import checked_device
 from interactvlm.provenance import Provenance
 from interactvlm.results import ContactMap
 
@@ -79,7 +80,13 @@ def in_fresh_python(code):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["contact", "--help"], ["convert", "--help"], ["doctor", "--help"]],
+    [
+        ["--help"],
+        ["contact", "--help"],
+        ["affordance", "--help"],
+        ["convert", "--help"],
+        ["doctor", "--help"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments):
     code = (
@@ -103,7 +110,12 @@ def test_every_verb_has_help_with_an_example(verb, capsys):
 
 def test_every_verb_module_is_a_verb():
     folder = Path(cli.__file__).parent
-    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "main", "output"}
+    modules = {path.stem for path in folder.glob("*.py")} - {
+        "__init__",
+        "main",
+        "output",
+        "photo_flags",
+    }
     assert modules == set(cli.VERBS)
     for verb in cli.VERBS:
         module = importlib.import_module(f"interactvlm.cli.{verb}")

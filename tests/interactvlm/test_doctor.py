@@ -32,6 +32,7 @@ def finding(name, weights=None):
 def test_whole_weights_are_told_with_their_hash(shipped):
     found = finding("shipped model")
     assert found.fine and found.needed
+    assert found.found.startswith("marks contact of the body, ")
     assert verified_sha256(shipped / "mini" / "model.safetensors") in found.found
     assert default_weights() == shipped / "mini"
 

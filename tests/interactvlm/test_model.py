@@ -81,6 +81,7 @@ def test_affordance_lives_on_the_objects_mesh(tiny_model, photo, monkeypatch, tm
     from renders.mesh import Mesh
 
     monkeypatch.setenv("INTERACTVLM_CACHE", str(tmp_path))
+    tiny_model.config = dataclasses.replace(tiny_model.config, trained_for=("body", "object"))
     token = tiny_model.tokenizer.object_id
     answer = GeneratedAnswer((token,), {token: torch.randn(32)})
     monkeypatch.setattr("interactvlm.model.generate_answers", lambda *_: [answer])

@@ -21,6 +21,8 @@ from interactvlm.photo import Photo
 from interactvlm.provenance import Provenance
 from interactvlm.report import ContactReport, write_result_folder
 from interactvlm.results import ContactMap, load_contact_npz
+from renders.canonical import build_object_view_set
+from renders.mesh import Mesh, PointCloud
 
 HOSTILE = "<script>alert('x')</script>\" onload=\"x"
 FILES = {
@@ -257,3 +259,40 @@ def test_area_of_the_whole_body_is_that_of_a_person(topology):
     assert report_page.contact_area_cm2(~everything, topology) == 0
     shares = report_page.part_shares(everything, topology)
     assert set(shares.values()) == {1.0}
+
+
+def test_object_pictures_are_lit_from_both_sides_and_coloured_by_heat(tmp_path):
+    box = trimesh.creation.box((1, 1, 1))
+    vertices, faces = torch.tensor(box.vertices).float(), torch.tensor(box.faces)
+    heat = (vertices[:, 1] > 0).float()
+    shown = []
+    for wound in (faces, faces.flip(1)):
+        views = build_object_view_set(Mesh(vertices, wound), 192, tmp_path)
+        shown.append([np.asarray(image) for image in pictures.object_views(heat, views)])
+    for one, other in zip(*shown, strict=True):
+        np.testing.assert_allclose(one.astype(int), other.astype(int), atol=2)
+    red, green, _ = np.moveaxis(shown[0][0].astype(int), -1, 0)
+    hot = (red > 2 * green).any(1).nonzero()[0]
+    grey = ((red - green) ** 2 < 100) & (red < 250)
+    cold = grey.any(1).nonzero()[0]
+    assert hot.min() < cold.min() and hot.max() < cold.max(), "the heat is on top"
+
+
+def test_points_are_drawn_whatever_their_number(tmp_path):
+    for count in (2, 200):
+        points = torch.rand(count, 3, generator=torch.Generator().manual_seed(0))
+        views = build_object_view_set(PointCloud(points), 96, tmp_path)
+        images = pictures.object_views(torch.ones(count), views)
+        assert len(images) == 4 and np.asarray(images[0]).min() < 200
+
+
+def test_titles_of_narrow_pictures_do_not_overlap():
+    narrow = [Image.new("RGB", (20, 100), "grey")] * 4
+    sheet = pictures.contact_sheet([("bottle", narrow)], pictures.OBJECT_VIEW_TITLES)
+    assert sheet.width > 4 * 130
+
+
+def test_legend_runs_from_grey_to_dark_red():
+    legend = np.asarray(pictures.heat_legend()).astype(int)
+    bar = legend[10, :240]
+    assert np.ptp(bar[0]) < 20 and bar[-1, 0] > 2 * bar[-1, 1]

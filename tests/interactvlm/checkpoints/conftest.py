@@ -81,16 +81,17 @@ class Release:
 
 @pytest.fixture
 def publish(sentence_pieces, tmp_path):
-    """Writes a tiny release; `adapters` leaves them unmerged, `changes` go to config.json."""
+    """Writes a tiny release; `adapters` leaves them unmerged, `speaks` is the token of every
+    answer, `changes` go to config.json."""
     pieces, count = sentence_pieces
 
     def publish(layout="bin", *, dtype=None, adapters=False, name="release", **changes):
         sizes = dataclasses.replace(TINY, **changes.pop("sizes", {}))
+        speaks = changes.pop("speaks", "[HSEG]" if sizes.splitter else "[SEG]")
         texts = ["[SEG]", "<im_start>", "<im_end>", *(["[HSEG]", "[OSEG]"] * sizes.splitter)]
         added = {text: count + i for i, text in enumerate(texts)}
         sizes = dataclasses.replace(sizes, vocab=count + len(added))
-        token = added["[HSEG]" if sizes.splitter else "[SEG]"]
-        state = speaking_state(sizes, token)
+        state = speaking_state(sizes, added[speaks])
         if adapters:
             state = unmerged(state, sizes)
         if dtype is not None:

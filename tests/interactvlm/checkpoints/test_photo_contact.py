@@ -18,6 +18,7 @@ from interactvlm.photo import Photo
 from interactvlm.photo_contact import PhotoContact, limited_to_box
 from interactvlm.photo_marks import PhotoMarks
 from interactvlm.preprocessing import sam_pixels
+from interactvlm.questions import body_question
 
 WIDTH, HEIGHT = 60, 40
 
@@ -64,12 +65,12 @@ def test_the_mask_is_what_the_published_steps_give(release, photo, channels):
         for weight in (*model.localizer.parameters(), *model.token_projection.parameters()):
             weight.copy_(torch.randn(weight.shape, generator=generator) * 0.4)
     (contact,) = model.predict_photo_contact(photo, ["chair"])
-    (answer,) = model._answers(photo, ["chair"], "human", None)
+    (answer,) = model._answers(photo, [body_question(model.config, "chair")], "human", None)
     hidden = answer.states[model.tokenizer.human_id][None]
     wanted = expected_probability(model, photo, hidden)
     torch.testing.assert_close(contact.pixel_probability, wanted, atol=1e-5, rtol=0)
     assert contact.pixel_probability.std() > 0.05
-    question = model._question("tennis_racket", "human")
+    question = body_question(model.config, "tennis_racket")
     assert question.startswith("Segment") and "tennis racket in this image" in question
 
 

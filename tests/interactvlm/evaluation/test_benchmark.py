@@ -34,7 +34,7 @@ class FakeModel:
         config = {"topology": "smplh", "labels": ("chair", "tennis racket"), **config}
         self.config = dataclasses.replace(preset("mini"), **config)
         self.said, self.fail_at = said or {}, fail_at
-        self.asked, self.photos = [], 0
+        self.asked, self.object_jobs, self.photos = [], [], 0
 
     def predict_contact(self, image, labels=("",), *, known_only=True):
         assert not known_only
@@ -44,8 +44,9 @@ class FakeModel:
         self.asked += labels
         return [self._map(self.said.get(label, {}), label, 6890, "smplh") for label in labels]
 
-    def predict_affordance(self, image, label, surface, *, known_only=True):
+    def predict_affordance(self, image, label, surface, *, ask=None, known_only=True):
         self.asked.append(label)
+        self.object_jobs.append(ask)
         count = surface.num_points if isinstance(surface, PointCloud) else surface.num_vertices
         return self._map(self.said.get(label, {0: 0.9}), label, count, "object")
 
@@ -320,6 +321,19 @@ def test_distances_are_measured_where_a_body_file_or_matrix_is(tmp_path, monkeyp
     small = config("damon", root, tmp_path / "c", geodesic_matrix=tmp_path / "small.npy")
     with pytest.raises(AssetError, match=r"array \(3, 3\).*smpl_neutral_geodesic_dist"):
         run_benchmark(small, FakeModel())
+
+
+@pytest.mark.parametrize(
+    ("trained_for", "asked"),
+    [(("body",), None), (("affordance",), None), (("body", "object", "affordance"), "object")],
+)
+def test_contact_is_asked_of_weights_that_know_it_beside_affordance(tmp_path, trained_for, asked):
+    model = FakeModel(trained_for=trained_for)
+    root = make_pico(tmp_path / "data")
+    report = run_benchmark(config("pico", root, tmp_path / "out", limit=1), model)
+    assert set(model.object_jobs) == {asked}
+    never = [note for note in report["notes"] if "never trained" in note]
+    assert len(never) == ("body" not in trained_for) + ("affordance" not in trained_for)
 
 
 def test_pico_scores_body_and_object_of_one_sample(tmp_path):

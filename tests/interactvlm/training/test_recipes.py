@@ -15,12 +15,12 @@ from interactvlm.cli import main as cli
 from interactvlm.errors import AssetError, InputError
 from interactvlm.language import merged_weight
 from interactvlm.model import InteractVLM
+from interactvlm.questions import begun_answer, body_question, object_question
 from interactvlm.tokens import IGNORED
 from interactvlm.training import finetune
 from interactvlm.training.base_model import load_base, make_trainable
 from interactvlm.training.recipe_data import RecipeSampler
 from interactvlm.training.recipe_objective import RecipeObjective
-from interactvlm.training.recipe_words import AFFORDANCE_QUESTIONS
 from interactvlm.training.recipes import RECIPES, FinetuneConfig
 from interactvlm.training.schedule import linear_factor
 from tests.interactvlm.ball_body import patch
@@ -318,18 +318,33 @@ def test_questions_are_those_asked_later(base, root):
     (drawn,) = RecipeSampler(recipe, root, 0, skip_missing=False).draw(0, 1)
     asked = {objective.turns(drawn, random.Random(i))[0][0] for i in range(60)}
     label = drawn.sample.entry.label.lower()
-    assert model._question(label, "object") in asked
-    assert AFFORDANCE_QUESTIONS[0].format(label=label) in asked
-    told = objective.turns(drawn, random.Random(0))[0][1]
-    assert drawn.sample.entry.affordance in told and told.endswith(model.config.tokens.object)
+    assert object_question(model.config, label, "affordance") in asked
+    told = {objective.turns(drawn, random.Random(i))[0][1] for i in range(60)}
+    assert all(drawn.sample.entry.affordance in text for text in told)
+    begun = begun_answer(model.config, drawn.sample.entry.affordance, "affordance")
+    assert f"{begun} {model.config.tokens.object}" in told
     human = RECIPES["hcontact-damon"]
     body = RecipeObjective(model, human)
     (drawn,) = RecipeSampler(human, root, 0, skip_missing=False).draw(0, 1)
     turns = [body.turns(drawn, random.Random(i))[0] for i in range(200)]
-    assert model._question(drawn.sample.entry.label, "human") in {asked for asked, _ in turns}
+    assert body_question(model.config, drawn.sample.entry.label) in {asked for asked, _ in turns}
     named = sum("left" in told or "torso" in told or "head" in told or "right" in told
                 for _, told in turns)  # fmt: skip
     assert 60 < named < 140  # half of the answers name parts
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "jobs"),
+    [
+        ("hcontact-damon", "damon", ("body",)),
+        ("oafford-lemon-piad", "damon", ("affordance",)),
+        ("hcontact-ocontact", "joint", ("body", "object", "affordance")),
+    ],
+)
+def test_a_model_says_what_its_recipe_taught(base, name, start, jobs):
+    model = load_base(base(start), RECIPES[name], "cpu")
+    assert model.config.trained_for == jobs
+    assert bool(model.config.affordance_question) == ("affordance" in jobs)
 
 
 def test_a_conversation_of_several_turns_is_learned_in_its_answers(base):
