@@ -68,7 +68,9 @@ class PickledType:
         found = np.dtype(self._name)
         if found.kind not in _RAW_KINDS + "O":
             raise RefusedPickle(f"an array of {self._name}")
-        return found.newbyteorder(self._order) if self._order in "<>" else found
+        if self._order == "<" or self._order == ">":
+            return found.newbyteorder(self._order)
+        return found
 
 
 class PickledArray(np.ndarray, metaclass=SealedType):
@@ -89,7 +91,8 @@ class PickledArray(np.ndarray, metaclass=SealedType):
                 raise RefusedPickle("an array of objects from raw bytes")
         else:
             content = _bytes(content)
-        super().__setstate__((1, shape, dtype, bool(fortran), content))
+        state = (1, shape, dtype, bool(fortran), content)
+        super().__setstate__(state)  # pyright: ignore[reportArgumentType]
 
 
 def as_dtype(kind: "PickledType | np.dtype") -> np.dtype:
@@ -251,8 +254,9 @@ def dense_array(value: Any) -> np.ndarray:
     """
     if isinstance(value, SparseMatrix):
         matrix = value.matrix()
-        if matrix.shape[0] * matrix.shape[1] > _MAX_DENSE_VALUES:
-            raise ValueError(f"a matrix of {matrix.shape[0]} x {matrix.shape[1]} is too large")
+        rows, columns = matrix.get_shape()
+        if rows * columns > _MAX_DENSE_VALUES:
+            raise ValueError(f"a matrix of {rows} x {columns} is too large")
         return matrix.toarray()
     if isinstance(value, ChumpyValue):
         try:

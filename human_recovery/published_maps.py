@@ -78,11 +78,11 @@ def read_published_map(
     if key is None:
         raise _fault(path, f"it has neither 'matrix' nor 'mtx', but {sorted(content)}")
     try:
-        matrix = sparse_rows(content[key]).astype(np.float64)
+        matrix = sparse.csr_matrix(sparse_rows(content[key]), dtype=np.float64)
     except ValueError as error:
         raise _fault(path, f"its {key!r} is unusable: {error}") from error
     if key == "mtx" and matrix.shape == (shape[0], 2 * shape[1]):
-        matrix = matrix[:, : shape[1]]
+        matrix = sparse.csr_matrix(matrix[:, : shape[1]])
     if matrix.shape != shape:
         raise _fault(path, f"its {key!r} has the shape {matrix.shape}, expected {shape}")
     return PublishedMap(path, _with_rows_of_one(matrix, path))
@@ -99,7 +99,7 @@ def _with_rows_of_one(matrix: sparse.csr_matrix, path: Path) -> sparse.csr_matri
             f"the weights of {len(wrong)} vertices do not sum to one, the first is vertex "
             f"{wrong[0]} with {total[wrong[0]]:.3f}",
         )
-    return (sparse.diags(1 / total) @ matrix).tocsr()
+    return sparse.csr_matrix(sparse.diags(1 / total) @ matrix)
 
 
 def _fault(path: Path, what: str) -> AssetError:

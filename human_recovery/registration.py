@@ -139,4 +139,4 @@ def _difference_to_neighbours(surface: PartSurface) -> sparse.csr_matrix:
     links.data[:] = 1.0  # an edge counts once, however many faces share it
     degree = np.asarray(links.sum(axis=1)).ravel()
     own = sparse.diags((degree > 0).astype(np.float64))
-    return (own - sparse.diags(1 / np.maximum(degree, 1.0)) @ links).tocsr()
+    return sparse.csr_matrix(own - sparse.diags(1 / np.maximum(degree, 1.0)) @ links)

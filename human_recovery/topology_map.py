@@ -149,10 +149,9 @@ def _identity(source: str, target: str) -> TopologyMap:
 
 
 def _from_published(source: str, target: str, published: PublishedMap) -> TopologyMap:
-    num_target, num_source = published.matrix.shape
     entries = published.matrix.tocoo()
     return TopologyMap(
-        source, target, num_source, num_target,
+        source, target, SPECS[source].num_vertices, SPECS[target].num_vertices,
         target_index=torch.from_numpy(entries.row.astype(np.int64)),
         source_index=torch.from_numpy(entries.col.astype(np.int64)),
         weight=torch.from_numpy(entries.data.astype(np.float32)),

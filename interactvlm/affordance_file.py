@@ -32,4 +32,4 @@ def save_affordance_npz(path: Path, contact: ContactMap, shape: ObjectShape) -> 
         "affordance": np.array(contact.affordance),
     }
     with atomic_write(Path(path)) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **arrays)
+        np.savez_compressed(stream, **arrays)  # pyright: ignore[reportArgumentType]

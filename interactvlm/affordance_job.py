@@ -93,12 +93,12 @@ def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = N
         shape = load_object(request.object_file, request.up)
     asked = read_asked(request, watch)
     with watch.step("load"):
-        model = load_model(weights, device, request.placement) if model is None else model
+        asking: AffordanceModel = model or load_model(weights, device, request.placement)
         provenance = provenance_of(asked.photo.sha256, weights, seed=request.seed, device=device)
-    (label,) = known_labels(model, request.labels)
+    (label,) = known_labels(asking, request.labels)
     with watch.step("predict"), memory_told(device):
         torch.manual_seed(request.seed)
-        contact = model.predict_affordance(
+        contact = asking.predict_affordance(
             asked.photo.image,
             label,
             shape.surface,
@@ -109,7 +109,7 @@ def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = N
     given = f"the affordance {contact.affordance!r} was given; the model did not choose it"
     answered = Answered(
         maps=[shape.on_all_points(contact)],
-        config=model.config,
+        config=asking.config,
         provenance=provenance,
         timings_s=watch.seconds,
         shape=shape,

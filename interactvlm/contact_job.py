@@ -114,9 +114,8 @@ def _loaded(
         return _loaded_reasoner(request.reasoner, request, photo, model)
     device = checked_device(request.device)
     weights = (request.weights or default_weights()).expanduser()
-    if model is None:
-        model = load_model(weights, device, request.placement, "body")
-    return model, provenance_of(photo.sha256, weights, seed=request.seed, device=device)
+    asking: ContactModel = model or load_model(weights, device, request.placement, "body")
+    return asking, provenance_of(photo.sha256, weights, seed=request.seed, device=device)
 
 
 def _loaded_reasoner(

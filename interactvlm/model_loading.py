@@ -127,7 +127,7 @@ def _spread(model: InteractVLM, folder: Path, device: str) -> InteractVLM:
     # The device by its name: the reader of safetensors knows no other.
     dispatch_model(
         decoder,
-        places,
+        places,  # pyright: ignore[reportArgumentType]
         main_device=device,  # pyright: ignore[reportArgumentType]
         offload_index=on_disk or None,  # pyright: ignore[reportArgumentType]
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from interactvlm.assets_dir import file_sha256
@@ -124,7 +124,7 @@ def load_object(path: Path, up: UpAxis = "y") -> ObjectShape:
 def _require_points(raw: RawShape, where: str) -> None:
     if not len(raw.points):
         raise InputError(f"object file holds no points; export the object again{where}")
-    bad = (~np.isfinite(raw.points).all(1)).nonzero()[0]
+    bad = np.flatnonzero(~np.isfinite(raw.points).all(axis=1))
     if len(bad):
         raise InputError(
             f"{len(bad)} of the object's {len(raw.points)} points are NaN or infinite, the first "
@@ -152,7 +152,7 @@ def _thinned(
     """Some of the points, always the same ones, and the nearest of them to every point."""
     order = torch.randperm(len(points), generator=torch.Generator().manual_seed(0))
     kept = points[order[:MOST_DRAWN].sort().values]
-    _, nearest = cKDTree(kept.numpy()).query(points.numpy())
+    _, nearest = KDTree(kept.numpy()).query(points.numpy())
     return PointCloud(kept), torch.from_numpy(nearest)
 
 

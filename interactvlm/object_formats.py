@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import numpy as np
 import trimesh
 from jaxtyping import Float, Int
+from trimesh.exchange.load import mesh_formats
 from trimesh.resolvers import FilePathResolver
 
 from interactvlm.errors import InputError
@@ -73,7 +74,7 @@ def read_shape(path: Path) -> RawShape:
 
 def _readers() -> dict[str, Callable[[Path], RawShape]]:
     """A reader for each suffix."""
-    meshes = {f".{name}": _read_trimesh for name in trimesh.exchange.load.mesh_formats()}
+    meshes = {f".{name}": _read_trimesh for name in mesh_formats()}
     return meshes | {
         ".npy": _read_arrays,
         ".npz": _read_arrays,

@@ -8,7 +8,9 @@ the contact head, is what limits the answer.
 
 Left and right are the hard part. A limb's side is the product of two bits, its side in the picture
 and whether the person faces the camera, and products are slow to learn. So the tower predicts the
-facing sign from everything it sees and multiplies features by it (`_Facing`).
+facing sign from everything it sees and multiplies features by it (`_Facing`). And a head that sees
+contact only once per question learns which of two hands holds a cup very late, if at all: so every
+pixel of an object says by which body parts the object is touched.
 """
 
 import math
@@ -35,9 +37,11 @@ _MEAN, _STD = 0.45, 0.25
 
 @dataclass(frozen=True)
 class Perception:
-    """What the tower saw: targets of the auxiliary losses and the language model's tokens."""
+    """What the tower saw: maps that the auxiliary losses teach, and the features behind them."""
 
-    tokens: Float[Tensor, "batch tokens width"]
+    fine: Float[Tensor, "batch fine rows columns"]
+    middle: Float[Tensor, "batch middle half_rows half_columns"]
+    coarse: Float[Tensor, "batch width quarter_rows quarter_columns"]
     keypoint_logits: Float[Tensor, "batch keypoints rows columns"]
     class_logits: Float[Tensor, "batch classes rows columns"]
     """Background, 15 body parts, then the known objects in the order of the config's labels."""
@@ -45,6 +49,8 @@ class Perception:
     """Canonical place of the body point seen, metres; means nothing off the body."""
     facing: Float[Tensor, "batch"]
     """1 where the picture shows the person's front, -1 the back, 0 a profile; see `facing_sign`."""
+    touch_logits: Float[Tensor, "batch parts rows columns"]
+    """At a pixel of an object: which body parts touch that object. Means nothing elsewhere."""
 
 
 class _Residual(nn.Module):
@@ -120,9 +126,10 @@ class PerceptionTower(nn.Module):
         self.num_classes = 1 + NUM_PARTS + objects
         self.num_tokens = _GRID_TOKENS**2 + NUM_KEYPOINTS + objects
         self.stem = nn.Sequential(
-            nn.Conv2d(3, fine, 8, stride=FINE_STRIDE, padding=2, bias=False),
-            nn.BatchNorm2d(fine),
+            nn.Conv2d(3, fine // 2, 4, stride=2, padding=1, bias=False),
+            nn.BatchNorm2d(fine // 2),
             nn.ReLU(),
+            _down(fine // 2, fine),
         )
         self.fine = _Residual(fine)
         self.middle = nn.Sequential(_down(fine, middle), *(_Residual(middle) for _ in range(2)))
@@ -140,11 +147,13 @@ class PerceptionTower(nn.Module):
         self.keypoint_head = nn.Conv2d(fine, NUM_KEYPOINTS, 1)
         self.class_head = nn.Conv2d(fine, self.num_classes, 1)
         self.surface_head = nn.Conv2d(fine, 3, 1)
+        self.touch_head = nn.Conv2d(fine, NUM_PARTS, 1)
+        nn.init.constant_(self.touch_head.get_parameter("bias"), -2.0)
         self.grid_token = nn.Linear(coarse, coarse)
         around = len(_PROXIMITY_CELLS) * self.num_classes
         self.joint_token = _token_mlp(around + 5 * fine + 3, coarse)
         near = len(_PROXIMITY_CELLS) * NUM_KEYPOINTS
-        self.object_token = _token_mlp(near + middle + 6, coarse)
+        self.object_token = _token_mlp(near + middle + 6 + NUM_PARTS, coarse)
         self.kind = nn.Parameter(torch.randn(1, self.num_tokens, coarse) * 0.02)
 
     def preprocess(self, images: list[Image.Image]) -> Float[Tensor, "batch 3 size size"]:
@@ -162,10 +171,10 @@ class PerceptionTower(nn.Module):
         self, pixel_values: Float[Tensor, "batch 3 size size"]
     ) -> Float[Tensor, "batch tokens width"]:
         """One vector per grid cell, keypoint and known object."""
-        return self.perceive(pixel_values).tokens
+        return self.tokens(self.perceive(pixel_values))
 
     def perceive(self, pixel_values: Float[Tensor, "batch 3 size size"]) -> Perception:
-        """Tokens and what they were read from."""
+        """The maps, at the tower's fine stride."""
         fine = self.fine(self.stem(pixel_values.contiguous(memory_format=torch.channels_last)))
         middle = self.middle(fine)
         coarse = self.coarse(middle)
@@ -178,13 +187,18 @@ class PerceptionTower(nn.Module):
         up = functional.interpolate(self.to_fine(middle), scale_factor=2.0, mode="nearest")
         fine = self.merge_fine(fine + up)
         keypoints, classes = self.keypoint_head(fine).float(), self.class_head(fine).float()
-        surface = self.surface_head(fine).float()
-        tokens = self._tokens(fine, middle, coarse, keypoints.detach(), classes.detach())
-        return Perception(tokens, keypoints, classes, surface, facing)
+        surface, touch = self.surface_head(fine).float(), self.touch_head(fine).float()
+        return Perception(fine, middle, coarse, keypoints, classes, surface, facing, touch)
 
-    def _tokens(
-        self, fine: Tensor, middle: Tensor, coarse: Tensor, keypoints: Tensor, classes: Tensor
-    ) -> Float[Tensor, "batch tokens width"]:
+    def trunk(self) -> list[nn.Module]:
+        """The modules behind the maps, without those that only make tokens of what is there."""
+        making_tokens = {self.grid_token, self.joint_token, self.object_token}
+        return [module for module in self.children() if module not in making_tokens]
+
+    def tokens(self, seen: Perception) -> Float[Tensor, "batch tokens width"]:
+        """Tokens of grid cells, keypoints and objects; they teach the maps nothing."""
+        fine, middle, coarse = seen.fine, seen.middle, seen.coarse
+        keypoints, classes = seen.keypoint_logits.detach(), seen.class_logits.detach()
         grid = functional.adaptive_avg_pool2d(coarse, _GRID_TOKENS).flatten(2).transpose(1, 2)
         at, peak = soft_argmax(keypoints)
         share = classes.softmax(1)
@@ -196,11 +210,12 @@ class PerceptionTower(nn.Module):
         objects = share[:, 1 + NUM_PARTS :]
         near = around[..., 1 + NUM_PARTS :].permute(0, 3, 1, 2).flatten(2)
         shape, inside = _moments(objects), _pooled(middle.float(), objects)
+        touched = 4 * _pooled(seen.touch_logits.detach().sigmoid(), objects)
         tokens = torch.cat(
             [
                 self.grid_token(grid),
                 self.joint_token(joints),
-                self.object_token(torch.cat([near, shape, inside], dim=-1)),
+                self.object_token(torch.cat([near, shape, inside, touched], dim=-1)),
             ],
             dim=1,
         )

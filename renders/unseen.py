@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 
@@ -95,7 +95,7 @@ def _nearest_seen(
 ) -> Int[Tensor, "left"]:
     """By a tree: all pairs of a large point cloud would be too many."""
     candidates = seen.nonzero().flatten()
-    tree = cKDTree(vertices[candidates].detach().cpu().numpy())
+    tree = KDTree(vertices[candidates].detach().cpu().numpy())
     _, nearest = tree.query(vertices[left].detach().cpu().numpy())
     return candidates[torch.from_numpy(nearest).to(candidates.device)]
 

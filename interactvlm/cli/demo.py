@@ -81,6 +81,7 @@ def _generated_scene(options: DemoOptions) -> list[str]:
     from PIL import Image
 
     from interactvlm.contact_job import ContactRequest, run_contact
+    from interactvlm.results import ContactMap
     from interactvlm.synthetic.dataset import generate_scenes, take_picture
 
     scene = generate_scenes("test", options.seed, 0, 1)[0]
@@ -91,7 +92,8 @@ def _generated_scene(options: DemoOptions) -> list[str]:
         path, options.out / "scene", labels, weights=options.weights, seed=options.seed
     )
     result = run_contact(request)
-    verdicts = _verdicts(result.maps, labels, scene.contact)
+    maps = [contact for contact in result.maps if isinstance(contact, ContactMap)]
+    verdicts = _verdicts(maps, labels, scene.contact)
     return [*verdicts, f"report: {result.out / 'report.html'}"]
 
 

@@ -197,7 +197,10 @@ def _samples(questions: Sequence[Question], name: str, threshold: float) -> Iter
 
 
 def scores(samples: Sequence[ContactSample], *, geodesic: bool) -> Report:
-    """Semantic scores over touched questions, binary over photos, false contact over untouched."""
+    """Semantic scores over touched questions, binary over photos, false contact over untouched.
+
+    `touched_denied`: share of the touched questions for which no contact was predicted at all.
+    """
     touched = [s for s in samples if s.target.any()]
     photos = [s for s in unite_labels(samples) if s.target.any()]
     labels = sorted({s.label for s in touched})
@@ -213,6 +216,7 @@ def scores(samples: Sequence[ContactSample], *, geodesic: bool) -> Report:
         "binary": _group(photos, geodesic), "semantic": semantic,
         "untouched_false_contact": false_contact_rate(samples),
         "untouched_count": sum(not bool(s.target.any()) for s in samples),
+        "touched_denied": sum(not bool(s.predicted.any()) for s in touched) / len(touched),
     }  # fmt: skip
 
 
@@ -275,13 +279,14 @@ def calibrate_refusal(questions: Sequence[Question], threshold: float) -> float:
 
 def format_report(report: Report) -> str:
     """A plain table for the terminal."""
-    rows = [("", "F1", "precision", "recall", "geodesic fp / fn cm", "untouched touched")]
+    rows = [("", "F1", "precision", "recall", "geodesic fp / fn cm", "untouched touched", "denied")]
     for name, part in (("model", report), *report["baselines"].items()):
         for kind in ("semantic", "binary"):
             s = part[kind]
             geo = s.get("geodesic_cm", {})
             distance = f"{geo['false_positive']:.1f} / {geo['false_negative']:.1f}" if geo else "-"
-            touched = f"{part['untouched_false_contact']:.1%}" if kind == "semantic" else ""
+            stray = f"{part['untouched_false_contact']:.1%}" if kind == "semantic" else ""
+            denied = f"{part['touched_denied']:.1%}" if kind == "semantic" else ""
             rows.append(
                 (
                     f"{name}, {kind}",
@@ -289,7 +294,8 @@ def format_report(report: Report) -> str:
                     f"{s['precision']:.3f}",
                     f"{s['recall']:.3f}",
                     distance,
-                    touched,
+                    stray,
+                    denied,
                 )
             )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]

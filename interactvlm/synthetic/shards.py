@@ -50,12 +50,12 @@ class SceneRecord:
 
 @dataclass(frozen=True)
 class Picture:
-    """One stored picture with its exact annotations."""
+    """One picture with its exact annotations, which may be on a coarser grid than its pixels."""
 
     rgb: UInt8[np.ndarray, "size size 3"]
-    instance: UInt8[np.ndarray, "size size"]
-    part: UInt8[np.ndarray, "size size"]
-    vertex: UInt16[np.ndarray, "size size"]
+    instance: UInt8[np.ndarray, "rows columns"]
+    part: UInt8[np.ndarray, "rows columns"]
+    vertex: UInt16[np.ndarray, "rows columns"]
     keypoints_px: Float[np.ndarray, "keypoints 3"]
 
 

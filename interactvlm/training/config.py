@@ -29,6 +29,8 @@ class LossWeights:
     """Canonical place of the body pixels, as the photo tower sees them."""
     facing: float = 0.5
     """Front or back, as the photo tower sees it."""
+    touch: float = 0.4
+    """Which body parts touch an object, as the photo tower sees it at every pixel of the object."""
     direct: float = 1.0
     """Per-vertex head on the contact token; prepares the token before the decoder learns."""
 
@@ -43,17 +45,17 @@ class TrainConfig:
     """Folder with the `train` and `val` splits made by `interactvlm synth`."""
     out: Path = Path("runs/mini")
     """Folder of checkpoints, logs and the final weights."""
-    perception_steps: int = 6000
+    perception_steps: int = 12000
     """Steps in which only the photo tower learns."""
-    language_steps: int = 4200
-    """Steps in which tower, language model and token projection learn together."""
+    language_steps: int = 3000
+    """Steps in which language model and token projection learn to read the frozen tower."""
     view_steps: int = 200
     """Steps that teach the view encoder where on the body a pixel lies; it is frozen afterwards."""
-    localizer_steps: int = 2000
+    localizer_steps: int = 1800
     """Steps in which FeatLift and the mask decoder learn on the finished tokens."""
     batch: int = 24
     """Pictures per step and process."""
-    queries: int = 32
+    queries: int = 48
     """Questions per step and process in the language stage."""
     localizer_batch: int = 32
     """Contact tokens per step in the localizer stage."""

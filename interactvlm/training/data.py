@@ -9,17 +9,21 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped, UInt8, UInt16
+from jaxtyping import Bool, Float, Int, UInt8, UInt16
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
-from human_recovery.parts import parts_in_contact
+from human_recovery.parts import PART_NAMES, mirror_part, part_shares, parts_in_contact
 from human_recovery.topology import BodyTopology
 from interactvlm.perception import FINE_STRIDE, NUM_KEYPOINTS, NUM_PARTS
-from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneShards
+from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneRecord, SceneShards
 
 KEYPOINT_MIRROR: tuple[int, ...] = (0, *(i + 1 if i % 2 else i - 1 for i in range(1, 23)), 24, 23)
 """Partner of each keypoint: after the nose they come in left/right pairs."""
+PART_MIRROR: tuple[int, ...] = tuple(PART_NAMES.index(mirror_part(name)) for name in PART_NAMES)
+"""Partner of each body part; unsided parts are their own."""
+TOUCHING_SHARE = 0.03
+"""Share of a part's vertices in contact from which the part touches an object."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,10 @@ class PictureBatch:
     """Canonical place of the body point seen, metres."""
     on_body: Bool[Tensor, "batch rows columns"]
     """Where a body point is seen."""
+    object_at: Int[Tensor, "batch rows columns"]
+    """0 no object, else 1 + its place in the scene."""
+    touched_by: Float[Tensor, "batch objects parts"]
+    """1 where a body part touches the object; padded with zeros to the most objects."""
     queries: tuple[Query, ...]
 
 
@@ -61,6 +69,7 @@ class SceneSampler:
         self.shards, self.topology, self.labels, self.seed = shards, topology, labels, seed
         self.partner = topology.symmetric_partner
         self.part_mirror = part_mirror_table()
+        self._touched: dict[int, Float[Tensor, "objects parts"]] = {}
         place = topology.canonical_vertices.float()
         self.place = torch.cat([place, torch.zeros(1, 3)])  # the last row: no body point
 
@@ -79,6 +88,7 @@ class SceneSampler:
     ) -> PictureBatch:
         """One random batch with mirroring, small turns and shifts, and colour jitter."""
         rgb, classes, keypoints, vertices, queries = [], [], [], [], []
+        objects, touched = [], []
         for position in range(count):
             scene = self.shards.scenes[rng.integers(len(self.shards.scenes))]
             picture = self.shards.picture(scene, int(rng.integers(len(scene.pictures))))
@@ -86,18 +96,22 @@ class SceneSampler:
             names = [o.label for o in scene.objects]
             picture = warp(picture, rng)
             target = class_map(picture.instance, picture.part, names, self.labels)
-            vertex = at_fine_cells(picture.vertex)
+            vertex, object_at = picture.vertex, object_map(picture.instance)
+            touching = self._touching(scene)
             points = picture.keypoints_px.copy()
             points[:, :2] /= FINE_STRIDE
             image = jitter(picture.rgb, rng)
             if mirrored:
                 image, target = image[:, ::-1], self.part_mirror[target[:, ::-1]]
-                vertex = self._mirror_vertices(vertex[:, ::-1])
+                vertex, object_at = self._mirror_vertices(vertex[:, ::-1]), object_at[:, ::-1]
+                touching = touching[:, list(PART_MIRROR)]
                 points = points[list(KEYPOINT_MIRROR)]
                 points[:, 0] = target.shape[1] - points[:, 0]
             rgb.append(np.ascontiguousarray(image))
             classes.append(np.ascontiguousarray(target))
             vertices.append(np.ascontiguousarray(vertex))
+            objects.append(np.ascontiguousarray(object_at))
+            touched.append(touching)
             keypoints.append(points)
             if with_queries:
                 contact = torch.from_numpy(self.shards.contact(scene))
@@ -112,8 +126,18 @@ class SceneSampler:
             torch.from_numpy(np.stack(keypoints)).float(),
             self.place[torch.where(on_body, vertex, -1)].permute(0, 3, 1, 2),
             on_body,
+            torch.from_numpy(np.stack(objects)).long(),
+            nn.utils.rnn.pad_sequence(touched, batch_first=True),
             tuple(queries),
         )
+
+    def _touching(self, scene: SceneRecord) -> Float[Tensor, "objects parts"]:
+        """Which parts touch each object; a part counts with a few of its vertices."""
+        if scene.seed not in self._touched:
+            contact = torch.from_numpy(self.shards.contact(scene))
+            shares = [part_shares(c, self.topology) for c in contact]
+            self._touched[scene.seed] = (torch.stack(shares) >= TOUCHING_SHARE).float()
+        return self._touched[scene.seed]
 
     def _mirror_vertices(
         self, vertex: UInt16[np.ndarray, "rows columns"]
@@ -146,23 +170,26 @@ class SceneSampler:
 
 def part_mirror_table() -> UInt8[np.ndarray, "256"]:
     """Class index -> class index after mirroring; only left/right parts move."""
-    from human_recovery.parts import PART_NAMES, mirror_part
-
     table = np.arange(256, dtype=np.uint8)
-    for index, name in enumerate(PART_NAMES):
-        table[1 + index] = 1 + PART_NAMES.index(mirror_part(name))
+    table[1 : 1 + NUM_PARTS] = 1 + np.array(PART_MIRROR)
     return table
 
 
+def object_map(
+    instance: UInt8[np.ndarray, "rows columns"],
+) -> UInt8[np.ndarray, "rows columns"]:
+    """0 no object, else 1 + its place in the scene."""
+    return np.where(instance >= 2, instance - 1, 0).astype(np.uint8)
+
+
 def class_map(
-    instance: UInt8[np.ndarray, "size size"], part: UInt8[np.ndarray, "size size"],
+    instance: UInt8[np.ndarray, "rows columns"], part: UInt8[np.ndarray, "rows columns"],
     names: list[str], labels: tuple[str, ...],
 ) -> UInt8[np.ndarray, "rows columns"]:  # fmt: skip
-    """Background, parts and known objects at the tower's fine stride (nearest pixel).
+    """Background, parts and known objects.
 
     Objects whose label the model does not know count as background.
     """
-    instance, part = at_fine_cells(instance), at_fine_cells(part)
     table = np.zeros(256, dtype=np.uint8)
     for index, name in enumerate(names):
         if name in labels:
@@ -170,19 +197,14 @@ def class_map(
     return np.where(instance == 1, part, table[instance]).astype(np.uint8)
 
 
-def at_fine_cells(
-    values: Shaped[np.ndarray, "size size"],
-) -> Shaped[np.ndarray, "rows columns"]:
-    """An annotation at the middle of every cell of the tower's fine maps."""
-    return values[FINE_STRIDE // 2 :: FINE_STRIDE, FINE_STRIDE // 2 :: FINE_STRIDE]
-
-
 def warp(picture: Picture, rng: np.random.Generator) -> Picture:
     """The picture turned by up to 12 degrees, zoomed and shifted a little, with its annotations.
 
-    What comes in from outside the picture is one random colour.
+    The annotations are read at the middle of the cells of the tower's fine maps. What comes in from
+    outside the picture is one random colour.
     """
     size = picture.rgb.shape[0]
+    cells = size // FINE_STRIDE
     angle, zoom = np.radians(rng.uniform(-12, 12)), rng.uniform(0.85, 1.2)
     shift = rng.uniform(-0.06, 0.06, size=2) * size
     colour = tuple(int(value) for value in rng.integers(0, 256, size=3))
@@ -190,11 +212,13 @@ def warp(picture: Picture, rng: np.random.Generator) -> Picture:
     middle = size / 2
     offset = middle - turn @ (middle + shift)  # source = turn @ target + offset
     matrix = (*turn[0], offset[0], *turn[1], offset[1])
+    coarse = turn * FINE_STRIDE
+    cell_matrix = (*coarse[0], offset[0], *coarse[1], offset[1])
     affine = Image.Transform.AFFINE
 
     def moved(values: np.ndarray, outside: int) -> np.ndarray:
-        image = Image.fromarray(values.astype(np.int32))
-        nearest = image.transform((size, size), affine, matrix, fillcolor=outside)
+        image = Image.fromarray(values if values.dtype == np.uint8 else values.astype(np.int32))
+        nearest = image.transform((cells, cells), affine, cell_matrix, fillcolor=outside)
         return np.asarray(nearest).astype(values.dtype)
 
     rgb = Image.fromarray(picture.rgb)

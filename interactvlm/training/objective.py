@@ -17,6 +17,9 @@ from interactvlm.training.data import PictureBatch
 
 Terms = dict[str, Tensor]
 
+_LARGE_CELLS = 64.0
+"""An object of so many cells or more has the weight of its pixels, a smaller one more."""
+
 
 class VertexHead(nn.Module):
     """A vector to one logit per vertex; starts at hardly any contact."""
@@ -92,12 +95,11 @@ class Objective(nn.Module):
         self.direct = DirectRegressor(width, len(model.config.labels), num_vertices)
 
     def forward(self, batch: PictureBatch, language: LanguageBatch | None = None) -> Terms:
-        """Weighted loss terms of one batch."""
-        perception = self.model.language.vision.perceive(normalize_pixels(batch.rgb))
-        terms = perception_losses(perception, batch, self.losses)
-        if language is not None:
-            terms |= self._language_losses(perception.tokens, language)
-        return terms
+        """Weighted loss terms of one batch: of the photo tower, or with questions of the rest."""
+        pixel_values, vision = normalize_pixels(batch.rgb), self.model.language.vision
+        if language is None:
+            return perception_losses(vision.perceive(pixel_values), batch, self.losses)
+        return self._language_losses(vision(pixel_values), language)
 
     def _language_losses(self, tokens: Tensor, batch: LanguageBatch) -> Terms:
         model = self.model
@@ -108,7 +110,7 @@ class Objective(nn.Module):
         learned = labels != IGNORED
         logits = model.language.llama.lm_head(hidden[:, :-1][learned])
         words = functional.cross_entropy(logits.float(), labels[learned])
-        terms = {"words": self.losses.words * words}
+        terms: Terms = {"words": self.losses.words * words}
         row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.human_id)
         token = model.token_projection(hidden[row, at])
         contact = batch.contact.float()
@@ -141,14 +143,26 @@ def build_language_batch(
 
 
 def perception_losses(perception: Perception, batch: PictureBatch, losses: LossWeights) -> Terms:
-    """Heat maps (keypoints inside the frame), segmentation, canonical places and facing."""
+    """Heat maps (keypoints inside the frame), segmentation, canonical places, facing, touch.
+
+    An object counts in the segmentation with at least 8 times the root of its cells, whatever its
+    size, and in the touch loss with one vote: cups are as important as sofas.
+    """
     rows = perception.keypoint_logits.shape[-1]
     target, inside = heat_maps(batch.keypoints, rows)
     log_share = perception.keypoint_logits.flatten(2).log_softmax(-1)
     heat = -(target * log_share).sum(-1) * inside
     weight = torch.ones(perception.class_logits.shape[1], device=heat.device)
     weight[0], weight[1 : 1 + NUM_PARTS] = 0.4, 0.8
-    classes = functional.cross_entropy(perception.class_logits, batch.classes, weight=weight)
+    member = functional.one_hot(batch.object_at, 1 + batch.touched_by.shape[1]).flatten(1, 2)
+    cells = member.sum(1).float()  # (batch, 1 + objects)
+    small = (_LARGE_CELLS / cells.clamp(min=1)).sqrt().clamp(min=1)
+    small[:, 0] = 1
+    pixel_weight = weight[batch.classes] * small.gather(1, batch.object_at.flatten(1)).view(
+        batch.classes.shape
+    )
+    wrong = functional.cross_entropy(perception.class_logits, batch.classes, reduction="none")
+    classes = (wrong * pixel_weight).sum() / pixel_weight.sum()
     seen = batch.on_body[:, None].float()
     away = functional.smooth_l1_loss(
         perception.surface * seen, batch.surface * seen, reduction="sum", beta=0.2
@@ -160,7 +174,26 @@ def perception_losses(perception: Perception, batch: PictureBatch, losses: LossW
         "classes": losses.classes * classes,
         "surface": losses.surface * away / seen.sum().clamp(min=1),
         "facing": losses.facing * (facing * framed).sum() / framed.sum().clamp(min=1),
+        "touch": losses.touch * _touch_loss(perception.touch_logits, batch, member, cells),
     }
+
+
+def _touch_loss(
+    logits: Float[Tensor, "batch parts rows columns"],
+    batch: PictureBatch,
+    member: Int[Tensor, "batch pixels one_plus_objects"],
+    cells: Float[Tensor, "batch one_plus_objects"],
+) -> Float[Tensor, ""]:
+    """Cross-entropy of "this part touches the object seen here", a mean over each object's cells.
+
+    Summed over parts, averaged over the objects that the pictures show.
+    """
+    inside = member[..., 1:].float()
+    yes = inside.transpose(1, 2) @ functional.logsigmoid(logits).flatten(2).transpose(1, 2)
+    no = inside.transpose(1, 2) @ functional.logsigmoid(-logits).flatten(2).transpose(1, 2)
+    truth = batch.touched_by
+    wrong = -(truth * yes + (1 - truth) * no).sum(-1) / cells[:, 1:].clamp(min=1)
+    return wrong.sum() / (cells[:, 1:] > 0).sum().clamp(min=1)
 
 
 def heat_maps(

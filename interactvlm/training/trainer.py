@@ -84,6 +84,7 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
     path = config.out / f"{stage}.pt"
     if _restore_finished(work.objective, path, steps):
         return
+    work.objective.train()
     _set_trainable(work.objective, stage)
     optimizer = build_optimizer(work.objective, config.rate, config.weight_decay)
     average = RunningAverage(work.objective, config.average**AVERAGE_EVERY)
@@ -99,7 +100,6 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
         rank=accelerator.process_index,
     )
     log = TrainingLog(config.out, stage, config.log_every, active=accelerator.is_main_process)
-    module.train()
     for step in _progress(range(start, steps), stage, steps, accelerator.is_main_process):
         factor = rate_factor(step, steps, config.warmup)
         for group in prepared.param_groups:
@@ -150,23 +150,8 @@ def _set_trainable(objective: Objective, stage: StageName) -> None:
         parameter.requires_grad_(False)
     vision = objective.model.language.vision
     if stage == "perception":
-        for name in (
-            "stem",
-            "fine",
-            "middle",
-            "coarse",
-            "context",
-            "facing",
-            "after_facing",
-            "to_middle",
-            "to_fine",
-            "merge_middle",
-            "merge_fine",
-            "keypoint_head",
-            "class_head",
-            "surface_head",
-        ):
-            getattr(vision, name).requires_grad_(True)
+        for module in vision.trunk():
+            module.requires_grad_(True)
         vision.place.requires_grad_(True)
         return
     for module in (
@@ -176,6 +161,9 @@ def _set_trainable(objective: Objective, stage: StageName) -> None:
         objective.direct,
     ):
         module.requires_grad_(True)
+    vision.place.requires_grad_(False)
+    for module in vision.trunk():
+        module.requires_grad_(False).eval()  # batch statistics are frozen with the weights
 
 
 def _resume(path: Path, module: nn.Module, optimizer: Any, average: RunningAverage) -> int:

@@ -45,9 +45,10 @@ def test_windows_sum_to_one_and_centre_on_the_keypoint():
 def test_tokens_do_not_push_gradients_into_what_they_read():
     tower = PerceptionTower(CONFIG)
     seen = tower.perceive(torch.randn(2, 3, 64, 64))
-    seen.tokens.sum().backward()
+    tower.tokens(seen).sum().backward()
     assert tower.keypoint_head.weight.grad is None
     assert tower.class_head.weight.grad is None
+    assert tower.touch_head.weight.grad is None
     assert seen.keypoint_logits.shape[1] == NUM_KEYPOINTS
 
 

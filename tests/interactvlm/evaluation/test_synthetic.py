@@ -37,6 +37,7 @@ def test_semantic_binary_and_untouched_are_separate():
     assert report["semantic"]["f1"] == pytest.approx(0.5)
     assert report["semantic"]["count"] == 2
     assert report["untouched_false_contact"] == 1.0
+    assert report["touched_denied"] == 0.5
     assert report["binary"]["count"] == 2
     assert report["binary"]["precision"] == pytest.approx((2 / 3 + 0) / 2)
     assert set(report["semantic"]["per_label"]) == {"chair"}

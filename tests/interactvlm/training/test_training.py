@@ -12,6 +12,7 @@ from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
 from interactvlm.errors import InputError
 from interactvlm.model import InteractVLM
+from interactvlm.perception import FINE_STRIDE
 from interactvlm.synthetic.config import SynthConfig
 from interactvlm.synthetic.dataset import generate
 from interactvlm.synthetic.objects import CATEGORIES
@@ -19,6 +20,7 @@ from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneShards
 from interactvlm.training.config import TrainConfig
 from interactvlm.training.data import (
     KEYPOINT_MIRROR,
+    PART_MIRROR,
     SceneSampler,
     class_map,
     part_mirror_table,
@@ -139,23 +141,43 @@ def test_canonical_places_lie_on_the_part_they_belong_to(data):
 
 
 def test_warping_moves_annotations_with_the_picture():
-    size = 64
+    size = 128
     rgb = np.zeros((size, size, 3), np.uint8)
     instance = np.zeros((size, size), np.uint8)
     vertex = np.full((size, size), NO_VERTEX, np.uint16)
-    spot = (slice(38, 44), slice(18, 24))
+    spot = (slice(60, 84), slice(36, 60))
     rgb[spot], instance[spot], vertex[spot] = 255, 1, 40_000
-    middle = np.array([[21.0, 41.0, 1.0], [-1e4, -1e4, 0.0]], np.float32)
+    middle = np.array([[48.0, 72.0, 1.0], [-1e4, -1e4, 0.0]], np.float32)
     picture = Picture(rgb, instance, instance, vertex, middle)
     for seed in range(20):
         moved = warp(picture, np.random.default_rng(seed))
-        rows, columns = np.nonzero(moved.instance)
-        centre = np.array([columns.mean(), rows.mean()]) + 0.5
-        assert np.abs(moved.keypoints_px[0, :2] - centre).max() < 1.0
+        assert moved.instance.shape == (size // FINE_STRIDE, size // FINE_STRIDE)
+        rows, columns = FINE_STRIDE * np.array(np.nonzero(moved.instance)) + FINE_STRIDE // 2
+        centre_px = np.array([columns.mean(), rows.mean()])
+        assert np.abs(moved.keypoints_px[0, :2] - centre_px).max() < FINE_STRIDE / 2
         assert (moved.vertex[moved.instance == 1] == 40_000).all()
         assert (moved.vertex[moved.instance == 0] == NO_VERTEX).all()
         assert (moved.rgb[rows, columns].mean(0) > 150).all()
         assert (moved.keypoints_px[1, :2] < -1e3).all()
+
+
+def test_every_object_says_which_parts_touch_it(data):
+    sampler = SceneSampler(SceneShards(data / "train"), get_topology("anny"), CATEGORIES, 0)
+    batch = sampler.draw(np.random.default_rng(0), 8, with_queries=True)
+    assert batch.object_at.max() <= batch.touched_by.shape[1]
+    seen = [q for q in batch.queries if q.label]
+    assert any(query.touched for query in seen)
+    for query in seen:
+        rows = batch.touched_by[query.picture]
+        named = torch.tensor([name in query.parts for name in PART_NAMES])
+        assert any((row[named] == 1).all() for row in rows), query.parts
+    assert batch.touched_by.any()
+
+
+def test_mirrored_parts_are_their_own_partners_twice():
+    assert [PART_MIRROR[i] for i in PART_MIRROR] == list(range(len(PART_NAMES)))
+    assert PART_MIRROR[PART_NAMES.index("left hand")] == PART_NAMES.index("right hand")
+    assert PART_MIRROR[PART_NAMES.index("torso")] == PART_NAMES.index("torso")
 
 
 def test_objects_the_model_does_not_know_are_background():
