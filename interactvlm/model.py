@@ -360,7 +360,7 @@ class InteractVLM(ModelParts):
             eos_id=self.tokenizer.eos_id,
             watched_ids=(self._token_id(target),),
             max_new_tokens=self.config.max_new_tokens,
-            refusal_ids=self._no_contact_starts,
+            refusal_ids=self.no_contact_starts,
             refusal_bias=self.config.no_contact_bias,
         )
         style = self.config.template_style
@@ -368,7 +368,7 @@ class InteractVLM(ModelParts):
         return generate_answers(self.language, image_tokens, prompts, options)
 
     @cached_property
-    def _no_contact_starts(self) -> tuple[int, ...]:
+    def no_contact_starts(self) -> tuple[int, ...]:
         """First tokens of answers without contact that begin no other answer."""
         style, tokenizer = self.config.template_style, self.tokenizer
 

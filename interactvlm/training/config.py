@@ -13,6 +13,9 @@ class LossWeights:
 
     words: float = 1.0
     """Token cross-entropy of the answers."""
+    decision: float = 0.0
+    """Whether the answer begins as one about contact or as one that there is none. 0 leaves it to
+    the loss of all words, as in the shipped weights; 1 separates touched from untouched better."""
     mask_focal: float = 2.0
     """Focal-weighted binary cross-entropy on the valid pixels of the views."""
     mask_dice: float = 1.0

@@ -111,6 +111,10 @@ class Objective(nn.Module):
         logits = model.language.llama.lm_head(hidden[:, :-1][learned])
         words = functional.cross_entropy(logits.float(), labels[learned])
         terms: Terms = {"words": self.losses.words * words}
+        first = learned.int().argmax(1)  # the state that emits the first word of the answer
+        starts = model.language.llama.lm_head(hidden[torch.arange(len(first)), first]).float()
+        decision = decision_loss(starts, batch.contact.any(1), model.no_contact_starts)
+        terms["decision"] = self.losses.decision * decision
         row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.human_id)
         token = model.token_projection(hidden[row, at])
         contact = batch.contact.float()
@@ -206,6 +210,21 @@ def heat_maps(
     bump = torch.exp(-((at[..., None] - centre) ** 2) / (2 * sigma**2))
     target = (bump[:, :, 1, :, None] * bump[:, :, 0, None, :]).flatten(2)
     return target / target.sum(-1, keepdim=True).clamp(min=1e-6), inside.float()
+
+
+def decision_loss(
+    logits: Float[Tensor, "queries vocab"],
+    touched: Bool[Tensor, "queries"],
+    no_contact_starts: tuple[int, ...],
+) -> Float[Tensor, ""]:
+    """Cross-entropy of "no contact" against all other first words of an answer.
+
+    In the loss of all words this one decision counts as one of twenty; it decides the whole map.
+    """
+    denying = torch.tensor(no_contact_starts, device=logits.device)
+    others = logits.index_fill(1, denying, -torch.inf).logsumexp(1)
+    margin = logits[:, denying].logsumexp(1) - others
+    return functional.binary_cross_entropy_with_logits(margin, (~touched).float())
 
 
 def contact_loss(

@@ -7,7 +7,7 @@ from torch.nn import functional
 from interactvlm.perception import NUM_KEYPOINTS, NUM_PARTS, Perception
 from interactvlm.training.config import LossWeights
 from interactvlm.training.data import PictureBatch
-from interactvlm.training.objective import contact_loss, perception_losses
+from interactvlm.training.objective import contact_loss, decision_loss, perception_losses
 
 CELLS, CLASSES = 12, 1 + NUM_PARTS + 3
 
@@ -70,6 +70,14 @@ def test_pictures_without_objects_have_no_touch_loss(seen, batch):
     terms = perception_losses(seen, empty, LossWeights())
     assert terms["touch"] == 0
     assert all(term.isfinite() for term in terms.values())
+
+
+def test_the_decision_is_the_probability_of_the_denying_words():
+    logits = torch.randn(5, 20, generator=torch.Generator().manual_seed(0))
+    touched = torch.tensor([True, False, True, False, False])
+    denied = logits.softmax(1)[:, [3, 7]].sum(1)
+    expected = functional.binary_cross_entropy(denied, (~touched).float())
+    torch.testing.assert_close(decision_loss(logits, touched, (3, 7)), expected)
 
 
 def test_contact_loss_falls_with_better_logits_and_bears_empty_truth():
