@@ -17,6 +17,9 @@ from transformers import DynamicCache
 from interactvlm.language import LanguageModel
 from interactvlm.tokens import Prompt
 
+NEVER_REFUSES = -1e4
+"""A `refusal_bias` with which no answer begins as a refusal."""
+
 
 @dataclass(frozen=True)
 class GeneratedAnswer:

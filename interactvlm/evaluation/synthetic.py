@@ -34,8 +34,8 @@ Report = dict[str, Any]
 
 FALSE_CONTACT = 0.08
 """Share of untouched questions that may find contact on `val`."""
-F1_GIVEN_UP = 0.02
-"""Mean F1 that may be lost on `val` to reach it."""
+EXCESS_COST = 2.0
+"""Mean F1 that one more such share is worth giving up."""
 
 
 @dataclass(frozen=True)
@@ -243,38 +243,45 @@ def _mean_f1(samples: Sequence[ContactSample]) -> float:
 
 
 def calibrate(questions: Sequence[Question], grid: Sequence[float] | None = None) -> Calibration:
-    """The threshold of best mean F1 over touched questions, per method."""
+    """The threshold of best mean F1 over touched questions, per method.
+
+    The model's is chosen together with its bias to refuse, on answers that never refused.
+    """
     grid = grid or [round(0.02 * i, 2) for i in range(2, 41)]
     best = {}
-    for name in ("model", "direct", "label_mean", "interaction_oracle"):
+    for name in ("direct", "label_mean", "interaction_oracle"):
         touched = [q for q in questions if q.truth.any()]
         truth = torch.stack([q.truth for q in touched])
         said = torch.stack([q.said[name] for q in touched])
         f1 = [float(contact_scores(said >= at, truth).f1.mean()) for at in grid]
         best[name] = grid[int(np.argmax(f1))]
-    return Calibration(**best, no_contact_bias=calibrate_refusal(questions, best["model"]))
+    choices = [calibrate_refusal(questions, at) for at in grid]
+    chosen = int(np.argmax([worth for _, worth in choices]))
+    return Calibration(model=grid[chosen], no_contact_bias=choices[chosen][0], **best)
 
 
-def calibrate_refusal(questions: Sequence[Question], threshold: float) -> float:
-    """The least bias with which at most `FALSE_CONTACT` of the untouched questions find contact.
+def calibrate_refusal(questions: Sequence[Question], threshold: float) -> tuple[float, float]:
+    """The least bias of most worth, and its worth.
 
-    Less of it where touched questions would lose more than `F1_GIVEN_UP` of their mean F1.
+    Worth is the mean F1 of touched questions less `EXCESS_COST` times the share of untouched ones
+    that find contact, as far as it exceeds `FALSE_CONTACT`.
     """
     found = torch.stack([q.said["model"] >= threshold for q in questions])
     truth = torch.stack([q.truth for q in questions])
-    margin = torch.tensor([q.no_contact_margin for q in questions])
-    f1 = contact_scores(found, truth).f1
+    margin = torch.tensor([q.no_contact_margin for q in questions], dtype=torch.float64)
     touched = truth.any(1)
+    f1 = contact_scores(found, truth).f1 * touched / touched.sum()
     stray = found.any(1) & ~touched
-    bias = 0.0
-    for step in sorted({0.0, *(float(-m) + 1e-3 for m in margin[margin < 0])}):
-        kept = margin + step < 0  # the answers that still find contact
-        if float((f1 * ~kept)[touched].mean()) > F1_GIVEN_UP:
-            break
-        bias = step
-        if int((stray & kept).sum()) <= FALSE_CONTACT * int((~touched).sum()):
-            break
-    return bias
+    share = stray / (~touched).sum().clamp(min=1)
+    keeps_all = min(0.0, float(-margin.max()) - 1e-3)
+    best, most = keeps_all, -torch.inf
+    for bias in sorted({keeps_all, *(float(-m) + 1e-3 for m in margin[stray])}):
+        kept = margin + bias < 0  # the answers that still find contact
+        excess = max(0.0, float(share[kept].sum()) - FALSE_CONTACT)
+        worth = float(f1[kept].sum()) - EXCESS_COST * excess
+        if worth > most + 1e-9:
+            best, most = bias, worth
+    return best, most
 
 
 def format_report(report: Report) -> str:

@@ -101,6 +101,11 @@ class SceneShards:
         """Side of a picture."""
         return int(self._shards[0].arrays["rgb"].shape[1])
 
+    @property
+    def seed(self) -> int:
+        """Seed the split was generated with."""
+        return int(self._shards[0].manifest["seed"])
+
     @cached_property
     def scenes(self) -> tuple[SceneRecord, ...]:
         """Every scene, in generation order."""

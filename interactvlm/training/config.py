@@ -13,9 +13,9 @@ class LossWeights:
 
     words: float = 1.0
     """Token cross-entropy of the answers."""
-    decision: float = 0.0
+    decision: float = 1.0
     """Whether the answer begins as one about contact or as one that there is none. 0 leaves it to
-    the loss of all words, as in the shipped weights; 1 separates touched from untouched better."""
+    the loss of all words, where it is one word of twenty."""
     mask_focal: float = 2.0
     """Focal-weighted binary cross-entropy on the valid pixels of the views."""
     mask_dice: float = 1.0
@@ -48,13 +48,18 @@ class TrainConfig:
     """Folder with the `train` and `val` splits made by `interactvlm synth`."""
     out: Path = Path("runs/mini")
     """Folder of checkpoints, logs and the final weights."""
+    tower: Path | None = None
+    """Folder of weights whose photo tower is where the tower starts; without it from scratch."""
     perception_steps: int = 12000
     """Steps in which only the photo tower learns."""
-    language_steps: int = 3000
+    tower_scenes: int = 3072
+    """Only the first so many scenes teach the photo tower. The later stages learn on the others,
+    where there are any: the tower is surer of scenes it learnt from than of a user's photo."""
+    language_steps: int = 4000
     """Steps in which language model and token projection learn to read the frozen tower."""
     view_steps: int = 200
     """Steps that teach the view encoder where on the body a pixel lies; it is frozen afterwards."""
-    localizer_steps: int = 1800
+    localizer_steps: int = 2400
     """Steps in which FeatLift and the mask decoder learn on the finished tokens."""
     batch: int = 24
     """Pictures per step and process."""
@@ -96,7 +101,8 @@ class TrainConfig:
     """Ablation: whether a view sees all lifted vectors or its own."""
 
     def __post_init__(self) -> None:
-        for name in ("batch", "queries", "localizer_batch", "log_every", "save_every"):
+        sizes = ("batch", "queries", "localizer_batch", "tower_scenes", "log_every", "save_every")
+        for name in sizes:
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)!r}")
         if not 0 <= self.part_dropout <= 1 or not 0 <= self.absent <= 1:

@@ -4,7 +4,7 @@ Mirroring is exact: pictures, keypoints, parts, contacts and the words all swap 
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,9 +64,16 @@ class SceneSampler:
     """Draws random training batches; the state is the step number, so a run resumes exactly."""
 
     def __init__(
-        self, shards: SceneShards, topology: BodyTopology, labels: tuple[str, ...], seed: int
+        self,
+        shards: SceneShards,
+        topology: BodyTopology,
+        labels: tuple[str, ...],
+        seed: int,
+        scenes: Sequence[SceneRecord] | None = None,
     ) -> None:
+        """`scenes`: those of the shards that may be drawn; None means all."""
         self.shards, self.topology, self.labels, self.seed = shards, topology, labels, seed
+        self.scenes = shards.scenes if scenes is None else scenes
         self.partner = topology.symmetric_partner
         self.part_mirror = part_mirror_table()
         self._touched: dict[int, Float[Tensor, "objects parts"]] = {}
@@ -90,7 +97,7 @@ class SceneSampler:
         rgb, classes, keypoints, vertices, queries = [], [], [], [], []
         objects, touched = [], []
         for position in range(count):
-            scene = self.shards.scenes[rng.integers(len(self.shards.scenes))]
+            scene = self.scenes[rng.integers(len(self.scenes))]
             picture = self.shards.picture(scene, int(rng.integers(len(scene.pictures))))
             mirrored = bool(rng.random() < 0.5)
             names = [o.label for o in scene.objects]

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
-from interactvlm.generation import GenerationOptions, generate_for_photos
+from interactvlm.generation import NEVER_REFUSES, GenerationOptions, generate_for_photos
 from interactvlm.losses import dice_mask_loss, focal_mask_loss, human_vertex_loss
 from interactvlm.model import InteractVLM, SurfaceViews
 from interactvlm.perception import normalize_pixels
@@ -123,8 +123,9 @@ def _view_targets(
 def collect_tokens(work: Workspace, count: int) -> TokenBank:
     """States that emitted a contact token for at least `count` training questions.
 
-    The answers are generated, as they are for users: the decoder meets states that follow right
-    and wrong words, and states of wrongly claimed contact, whose truth is no contact at all.
+    The answers are generated, as they are for users, but none may deny contact: the decoder meets
+    states that follow right and wrong words, and learns to leave the map empty where contact is
+    claimed wrongly.
     """
     path = work.config.out / "tokens.pt"
     if path.is_file():
@@ -158,7 +159,11 @@ def _own_states(model: InteractVLM, batch: PictureBatch) -> dict[int, Tensor]:
     """By question: the state that emitted the contact token of the model's own answer."""
     language, tokenizer = model.language, model.tokenizer
     options = GenerationOptions(
-        tokenizer.eos_id, (tokenizer.human_id,), model.config.max_new_tokens
+        tokenizer.eos_id,
+        (tokenizer.human_id,),
+        model.config.max_new_tokens,
+        refusal_ids=model.no_contact_starts,
+        refusal_bias=NEVER_REFUSES,
     )
     prompts = [
         tokenizer.prompt(question(query.label), model.config.template_style)

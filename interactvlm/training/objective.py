@@ -111,8 +111,8 @@ class Objective(nn.Module):
         logits = model.language.llama.lm_head(hidden[:, :-1][learned])
         words = functional.cross_entropy(logits.float(), labels[learned])
         terms: Terms = {"words": self.losses.words * words}
-        first = learned.int().argmax(1)  # the state that emits the first word of the answer
-        starts = model.language.llama.lm_head(hidden[torch.arange(len(first)), first]).float()
+        answer_ends = learned.sum(1).cumsum(0)
+        starts = logits[answer_ends - learned.sum(1)].float()  # what emits an answer's first word
         decision = decision_loss(starts, batch.contact.any(1), model.no_contact_starts)
         terms["decision"] = self.losses.decision * decision
         row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.human_id)

@@ -75,10 +75,12 @@ def _publish(work: Any) -> Path:
     from interactvlm.evaluation.config import EvaluateConfig
     from interactvlm.evaluation.priors import measure_priors
     from interactvlm.evaluation.synthetic import ask_all, calibrate
+    from interactvlm.generation import NEVER_REFUSES
     from interactvlm.synthetic.shards import SceneShards
     from interactvlm.weights import save_weights
 
     config, model = work.config, work.model.eval()
+    model.config = replace(model.config, no_contact_bias=NEVER_REFUSES)  # to measure every answer
     folder = config.out / "weights"
     model.save_pretrained(folder)
     direct = {k: v.half() for k, v in work.objective.direct.state_dict().items()}
@@ -108,7 +110,9 @@ def _summary(work: Any) -> dict[str, Any]:
         last = {row["stage"]: row for row in csv.DictReader(stream)}
     return {
         "config": json.loads(json.dumps(asdict(work.config), default=str)),
-        "data": {"version": DATA_VERSION, "scenes": len(work.shards.scenes), "seed": 0},
+        "data": {
+            "version": DATA_VERSION, "scenes": len(work.shards.scenes), "seed": work.shards.seed,
+        },
         "torch": torch.__version__,
         "last_log_row_of_stage": last,
-    }
+    }  # fmt: skip

@@ -15,6 +15,7 @@ from torch import nn
 
 from human_recovery.topology import get_topology
 from interactvlm.config import preset
+from interactvlm.errors import InputError
 from interactvlm.model import InteractVLM
 from interactvlm.synthetic.objects import CATEGORIES
 from interactvlm.synthetic.shards import SceneShards
@@ -42,7 +43,10 @@ class Workspace:
     model: InteractVLM
     objective: Objective
     shards: SceneShards
+    tower_sampler: SceneSampler
+    """Of the scenes that teach the photo tower."""
     sampler: SceneSampler
+    """Of the scenes that teach everything else."""
 
 
 def build_model(config: TrainConfig, labels: tuple[str, ...] = CATEGORIES) -> InteractVLM:
@@ -68,14 +72,32 @@ def build_workspace(config: TrainConfig) -> Workspace:
     precision = "bf16" if config.precision == "bf16" else "no"
     accelerator = Accelerator(cpu=config.device == "cpu", mixed_precision=precision)
     model = build_model(config)
+    if config.tower is not None:
+        start_tower(model, config.tower)
     # On a CPU the fused attention kernel loses more in its backward pass than it saves.
     model.language.llama.set_attn_implementation("eager")
     shards = SceneShards(config.data / "train")
     topology = get_topology(model.config.topology)
     objective = Objective(model, topology.num_vertices, config.losses)
     objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    sampler = SceneSampler(shards, topology, model.config.labels, config.seed)
-    return Workspace(config, accelerator, model, objective, shards, sampler)
+    first, others = shards.scenes[: config.tower_scenes], shards.scenes[config.tower_scenes :]
+    tower, sampler = (
+        SceneSampler(shards, topology, model.config.labels, config.seed, scenes)
+        for scenes in (first, others or first)
+    )
+    return Workspace(config, accelerator, model, objective, shards, tower, sampler)
+
+
+def start_tower(model: InteractVLM, folder: Path) -> None:
+    """Give the model the photo tower of other weights. Raises InputError when it does not fit."""
+    tower = InteractVLM.from_pretrained(folder, dtype=torch.float32).language.vision
+    try:
+        model.language.vision.load_state_dict(tower.state_dict())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(
+            f"the photo tower of {str(folder)!r} is of another shape than this preset's ({reason})"
+        ) from None
 
 
 def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, ...] = ()) -> None:
@@ -92,7 +114,7 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
     module, prepared = work.objective.to(accelerator.device), accelerator.prepare(optimizer)
     learned = [p for p in module.parameters() if p.requires_grad]
     speaking = stage == "language"
-    batches = work.sampler.batches(
+    batches = (work.sampler if speaking else work.tower_sampler).batches(
         config.batch,
         start,
         with_queries=speaking,

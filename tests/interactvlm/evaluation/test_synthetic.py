@@ -9,7 +9,6 @@ from interactvlm.assets_dir import assets_dir
 from interactvlm.evaluation.config import EvaluateConfig
 from interactvlm.evaluation.priors import ContactPriors, measure_priors
 from interactvlm.evaluation.synthetic import (
-    Calibration,
     Question,
     calibrate,
     calibrate_refusal,
@@ -50,7 +49,8 @@ def test_calibration_takes_the_best_threshold():
     found = calibrate(
         [Question(0, "chair", truth, dict.fromkeys(names, said))], grid=[0.1, 0.2, 0.5]
     )
-    assert found == Calibration(0.1, 0.1, 0.1, 0.1, 0.0)
+    assert (found.model, found.direct, found.label_mean) == (0.1, 0.1, 0.1)
+    assert found.interaction_oracle == 0.1
 
 
 def _asked(margin: float, *, touched: bool, right: bool = True) -> Question:
@@ -61,17 +61,42 @@ def _asked(margin: float, *, touched: bool, right: bool = True) -> Question:
 def test_refusal_is_biased_just_enough():
     sure = [_asked(-5.0, touched=True)] * 20
     stray = [_asked(-1.0, touched=False), _asked(-2.0, touched=False), _asked(3.0, touched=False)]
-    assert 2.0 < calibrate_refusal(sure + stray, 0.5) < 2.1
-    assert calibrate_refusal(sure, 0.5) == 0
-    assert calibrate_refusal(stray, 0.5) > 2
+    bias, worth = calibrate_refusal(sure + stray, 0.5)
+    assert 2.0 < bias < 2.1
+    assert worth == pytest.approx(1.0)
+    assert calibrate_refusal(sure, 0.5)[0] == 0
+    unsure = [_asked(2.0, touched=True), _asked(2.5, touched=False)]
+    assert -2.5 < calibrate_refusal(unsure, 0.5)[0] < -2.0
 
 
-def test_refusal_stops_where_too_many_true_contacts_would_be_lost():
-    weak = [_asked(-0.5, touched=True)] + [_asked(-5.0, touched=True)] * 9
-    stray = [_asked(-0.1, touched=False), _asked(-2.0, touched=False)]
-    assert 0.1 < calibrate_refusal(weak + stray, 0.5) < 0.2
-    wrong = [_asked(-0.5, touched=True, right=False)] + [_asked(-5.0, touched=True)] * 9
-    assert 2.0 < calibrate_refusal(wrong + stray, 0.5) < 2.1
+def test_empty_maps_need_no_refusal():
+    empty = Question(0, "cup", _mask(), {"model": _mask().float()}, -1.0)
+    touched = [_asked(1.0, touched=True), _asked(-1.0, touched=True)]
+    bias, worth = calibrate_refusal([*touched, empty], 0.5)
+    assert bias < -1.0
+    assert worth == pytest.approx(1.0)
+
+
+def test_refusal_costs_no_more_true_contact_than_it_is_worth():
+    weak = [_asked(-0.5, touched=True)] * 9 + [_asked(-5.0, touched=True)]
+    stray = [_asked(-0.1, touched=False), _asked(-2.0, touched=False)] + [
+        _asked(9.0, touched=False)
+    ] * 8
+    bias, worth = calibrate_refusal(weak + stray, 0.5)
+    assert 0.1 < bias < 0.2  # 90 % of the true contact for the second stray answer is too much
+    assert worth == pytest.approx(1 - 2 * (0.1 - 0.08))
+    wrong = [_asked(-0.5, touched=True, right=False)] * 9 + [_asked(-5.0, touched=True)]
+    assert 2.0 < calibrate_refusal(wrong + stray, 0.5)[0] < 2.1
+
+
+def test_threshold_and_refusal_are_chosen_together():
+    """Where the words doubt true contact most, a threshold that empties stray maps is better."""
+    others = dict.fromkeys(("direct", "label_mean", "interaction_oracle"), _mask(1, 2).float())
+    touched = Question(0, "cup", _mask(1, 2), {"model": _mask(1, 2) * 0.9, **others}, 0.5)
+    stray = Question(0, "cup", _mask(), {"model": _mask(1, 2) * 0.4, **others}, 0.0)
+    found = calibrate([touched] * 9 + [stray] * 3, grid=[0.3, 0.6])
+    assert found.model == 0.6
+    assert found.no_contact_bias < -0.5
 
 
 def test_priors_survive_saving_and_unknown_keys_fall_back(tmp_path):

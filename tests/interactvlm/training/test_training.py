@@ -10,6 +10,7 @@ import torch
 
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
+from interactvlm.assets_dir import default_weights
 from interactvlm.errors import InputError
 from interactvlm.model import InteractVLM
 from interactvlm.perception import FINE_STRIDE
@@ -26,8 +27,10 @@ from interactvlm.training.data import (
     part_mirror_table,
     warp,
 )
+from interactvlm.training.localizer_stage import collect_tokens
 from interactvlm.training.run import main
 from interactvlm.training.schedule import RunningAverage, rate_factor
+from interactvlm.training.trainer import build_model, build_workspace, start_tower
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,39 @@ def test_mirroring_swaps_sides_of_everything(data):
         assert set(query.parts) <= {
             PART_NAMES[i] for i in topology.part_of_vertex[query.contact].unique().tolist()
         }
+
+
+def test_the_tower_and_the_later_stages_learn_on_scenes_of_their_own(settings, tmp_path):
+    work = build_workspace(replace(settings, out=tmp_path, tower_scenes=4))
+    everything = work.shards.scenes
+    assert (work.tower_sampler.scenes, work.sampler.scenes) == (everything[:4], everything[4:])
+    alone = build_workspace(replace(settings, out=tmp_path, tower_scenes=100))
+    assert alone.tower_sampler.scenes == alone.sampler.scenes == everything
+
+
+def test_a_run_can_start_from_the_tower_of_other_weights(settings, tmp_path):
+    work = build_workspace(replace(settings, out=tmp_path, tower=default_weights()))
+    shipped = InteractVLM.from_pretrained(default_weights(), dtype=torch.float32)
+    tower = shipped.language.vision.state_dict()
+    for key, value in work.model.language.vision.state_dict().items():
+        torch.testing.assert_close(value, tower[key], rtol=0, atol=0, msg=key)
+    assert not torch.equal(
+        work.model.token_projection.outer.weight, shipped.token_projection.outer.weight
+    )
+    of_one_label = build_model(settings, ("chair",))
+    with pytest.raises(InputError, match="another shape"):
+        start_tower(of_one_label, default_weights())
+
+
+def test_tokens_are_of_answers_that_never_deny(settings, tmp_path):
+    shipped = InteractVLM.from_pretrained(default_weights())
+    work = replace(build_workspace(replace(settings, out=tmp_path, batch=8)), model=shipped)
+    bank = collect_tokens(work, 12)
+    rng = np.random.default_rng([settings.seed, 10_000_000])  # what the bank drew first
+    asked = work.sampler.draw(rng, 8, with_queries=True).queries
+    assert not all(query.touched for query in asked)
+    told = torch.stack([query.contact for query in asked])
+    torch.testing.assert_close(bank.contact(np.arange(len(asked))), told)
 
 
 def test_batches_depend_on_seed_and_step_only(data):
