@@ -10,8 +10,9 @@ holds them: the same matrices with one float32 scale per 64 values, 4.5 bits eac
 import math
 
 from interactvlm.checkpoints.inspection import model_shapes
-from interactvlm.config import InteractVLMConfig, preset
+from interactvlm.config import InteractVLMConfig
 from interactvlm.int8 import MATRIX
+from interactvlm.presets import preset
 
 _GIB = 2**30
 

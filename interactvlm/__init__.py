@@ -7,14 +7,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interactvlm.config import InteractVLMConfig, preset
+    from interactvlm.config import InteractVLMConfig
     from interactvlm.model import InteractVLM
+    from interactvlm.presets import preset
     from interactvlm.results import ContactMap, load_contact_npz, save_contact_npz
 
 _HOME_OF = {
     "InteractVLM": "interactvlm.model",
     "InteractVLMConfig": "interactvlm.config",
-    "preset": "interactvlm.config",
+    "preset": "interactvlm.presets",
     "ContactMap": "interactvlm.results",
     "load_contact_npz": "interactvlm.results",
     "save_contact_npz": "interactvlm.results",

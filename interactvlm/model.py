@@ -21,42 +21,22 @@ from interactvlm.errors import AssetError, InputError
 from interactvlm.feat_lift import CAMERA_NUMBERS, AttentionSplitter, FeatLift
 from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
 from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
-from interactvlm.localizer import MVLocalizer, covered_patches, upscale_masks
+from interactvlm.localizer import MVLocalizer, upscale_masks
 from interactvlm.photo_contact import PhotoContact, limited_to_box, photo_probabilities
 from interactvlm.placement import WHOLE, Placement
 from interactvlm.preprocessing import require_photo
 from interactvlm.projection import TokenProjection
 from interactvlm.results import ContactMap
+from interactvlm.surface_views import SurfaceViews, encode_surface
 from interactvlm.tokens import Tokenizer
 from interactvlm.weights import require_folder, save_weights
 from renders.cache import atomic_write
 from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
-from renders.lifting import (
-    PixelSurfaceMap,
-    lift_human_logits,
-    lift_object_logits,
-    lift_point_logits,
-)
+from renders.lifting import lift_human_logits, lift_object_logits, lift_point_logits
 from renders.mesh import Mesh, PointCloud
 
 LIFTS_PER_CALL = 8
 """Questions lifted to vertices at once; bounds the memory of full-size masks."""
-
-
-@dataclass(frozen=True, eq=False)
-class SurfaceViews:
-    """Canonical views of one surface, ready for questions."""
-
-    embeddings: Float[Tensor, "views dim grid grid"]
-    """SAM embeddings of the renders."""
-    cameras: Float[Tensor, "views 5"]
-    """What FeatLift is told about each view."""
-    surface_map: PixelSurfaceMap
-    """Pixels to vertices at the lifting resolution."""
-    view_set: ViewSet
-    """The views at the lifting resolution; fills unseen vertices."""
-    patches: Int[Tensor, "views patches"] | None = None
-    """Patches of each view that are decoded; None means all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -419,17 +399,4 @@ class InteractVLM(ModelParts):
         ]
 
     def _views_of(self, surface: Mesh | PointCloud, build: Callable[..., ViewSet]) -> SurfaceViews:
-        seen_set = build(surface, self.config.view_resolution_px)
-        same = self.config.lift_resolution_px == self.config.view_resolution_px
-        lift_set = seen_set if same else build(surface, self.config.lift_resolution_px)
-        local = self.config.localizer
-        patches = None
-        if local.patches == "covered":
-            patches = covered_patches(seen_set.valid, local.grid).to(self.device)
-        return SurfaceViews(
-            embeddings=self.localizer.encode_views_cached(seen_set.images, seen_set.key),
-            cameras=seen_set.camera_vectors.to(self.device),
-            surface_map=lift_set.surface_map.to(self.device),
-            view_set=lift_set,
-            patches=patches,
-        )
+        return encode_surface(self.localizer, self.config, surface, build, self.device)

@@ -18,11 +18,11 @@ from interactvlm.config import (
     LocalizerConfig,
     TokenConfig,
     VisionConfig,
-    preset,
 )
 from interactvlm.data.lemon import AFFORDANCES as LEMON_AFFORDANCES
 from interactvlm.data.piad import AFFORDANCES as PIAD_AFFORDANCES
 from interactvlm.errors import AssetError
+from interactvlm.presets import preset
 
 CameraKind = Literal["none", "simple", "view_index", "featlift"]
 

@@ -25,8 +25,9 @@ from interactvlm.metrics import (
     geodesic_error,
     unite_labels,
 )
-from interactvlm.model import InteractVLM, SurfaceViews
+from interactvlm.model import InteractVLM
 from interactvlm.perception import normalize_pixels
+from interactvlm.surface_views import SurfaceViews
 from interactvlm.synthetic.config import DATA_VERSION, SynthConfig
 from interactvlm.synthetic.shards import SceneShards
 

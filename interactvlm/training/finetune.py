@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from interactvlm.errors import AssetError, InputError, ResourceError
 from interactvlm.job_settings import remember_settings
 from interactvlm.model import InteractVLM
+from interactvlm.photo_job import checked_device
 from interactvlm.training.base_model import load_base, make_trainable
 from interactvlm.training.log import TrainingLog
 from interactvlm.training.recipe_data import RecipeSampler
@@ -183,10 +184,4 @@ def _publish(
 def _device(asked: str) -> str:
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        known = torch.device(asked).type in ("cpu", "cuda", "mps")
-    except RuntimeError:
-        known = False
-    if not known or (asked.startswith("cuda") and not torch.cuda.is_available()):
-        raise InputError(f"device {asked!r} is not here; allowed are auto, cpu, cuda, cuda:1")
-    return asked
+    return checked_device(asked)

@@ -17,9 +17,10 @@ from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
 from interactvlm.generation import NEVER_REFUSES, GenerationOptions, generate_for_photos
 from interactvlm.losses import dice_mask_loss, focal_mask_loss, human_vertex_loss
-from interactvlm.model import InteractVLM, SurfaceViews
+from interactvlm.model import InteractVLM
 from interactvlm.perception import normalize_pixels
 from interactvlm.preprocessing import sam_pixels
+from interactvlm.surface_views import SurfaceViews
 from interactvlm.templates import question
 from interactvlm.training.data import PictureBatch
 from interactvlm.training.log import TrainingLog

@@ -26,9 +26,10 @@ from interactvlm.errors import InputError
 from interactvlm.feat_lift import CAMERA_NUMBERS
 from interactvlm.language import frame_photo
 from interactvlm.localizer import upscale_masks
-from interactvlm.model import InteractVLM, SurfaceViews
+from interactvlm.model import InteractVLM
 from interactvlm.photo import read_photo
 from interactvlm.preprocessing import sam_pixels, sam_resized_hw
+from interactvlm.surface_views import SurfaceViews
 from interactvlm.tokens import IGNORED
 from interactvlm.training.recipe_data import Drawn
 from interactvlm.training.recipe_words import (

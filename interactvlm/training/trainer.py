@@ -14,9 +14,9 @@ import torch
 from torch import nn
 
 from human_recovery.topology import get_topology
-from interactvlm.config import preset
 from interactvlm.errors import InputError
 from interactvlm.model import InteractVLM
+from interactvlm.presets import preset
 from interactvlm.synthetic.objects import CATEGORIES
 from interactvlm.synthetic.shards import SceneShards
 from interactvlm.templates import corpus

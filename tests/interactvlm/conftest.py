@@ -111,7 +111,7 @@ def tiny_surface(tiny_model, tmp_path):
     import torch
     import trimesh
 
-    from interactvlm.model import SurfaceViews
+    from interactvlm.surface_views import SurfaceViews
     from renders.canonical import build_human_view_set
     from renders.mesh import Mesh
 

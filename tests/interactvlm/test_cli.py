@@ -17,10 +17,10 @@ from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
 from interactvlm import contact_job, pictures
 from interactvlm.cli import main as cli
-from interactvlm.config import preset
 from interactvlm.contact_job import ContactRequest, run_contact
 from interactvlm.errors import AssetError, InputError, ResourceError
 from interactvlm.photo_job import checked_device
+from interactvlm.presets import preset
 from interactvlm.provenance import Provenance
 from interactvlm.results import ContactMap
 

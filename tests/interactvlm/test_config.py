@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from interactvlm.config import InteractVLMConfig, LanguageConfig, LocalizerConfig, preset
+from interactvlm.config import InteractVLMConfig, LanguageConfig, LocalizerConfig
 from interactvlm.errors import AssetError, InputError
+from interactvlm.presets import preset
 
 
 @pytest.mark.parametrize("name", ["mini", "lisa-7b", "lisa-13b"])

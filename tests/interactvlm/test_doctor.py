@@ -8,8 +8,8 @@ import pytest
 from interactvlm import assets_dir, doctor
 from interactvlm.assets_dir import default_weights, verified_sha256, write_manifest
 from interactvlm.cli import main as cli
-from interactvlm.config import preset
 from interactvlm.errors import AssetError
+from interactvlm.presets import preset
 
 
 @pytest.fixture

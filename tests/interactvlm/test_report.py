@@ -15,9 +15,9 @@ from PIL import Image
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
 from interactvlm import pictures, report_page, result_folder
-from interactvlm.config import preset
 from interactvlm.errors import InputError, ResourceError
 from interactvlm.photo import Photo
+from interactvlm.presets import preset
 from interactvlm.provenance import Provenance
 from interactvlm.report import ContactReport, write_result_folder
 from interactvlm.results import ContactMap, load_contact_npz

@@ -21,8 +21,9 @@ from interactvlm.checkpoints.segment_anything import sam_rules
 from interactvlm.cli import main as cli
 from interactvlm.errors import AssetError, InputError, ResourceError
 from interactvlm.int8 import MATRIX
-from interactvlm.model import InteractVLM, SurfaceViews
+from interactvlm.model import InteractVLM
 from interactvlm.provenance import weights_sha256
+from interactvlm.surface_views import SurfaceViews
 from interactvlm.weights import weight_files
 from renders.canonical import build_human_view_set
 from renders.mesh import Mesh

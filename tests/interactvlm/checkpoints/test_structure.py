@@ -18,8 +18,9 @@ from interactvlm.checkpoints.renaming import published_name, rename_keys
 from interactvlm.checkpoints.segment_anything import sam_rules
 from interactvlm.checkpoints.settings import Settings
 from interactvlm.checkpoints.shapes import localizer_sizes
-from interactvlm.config import LocalizerConfig, preset
+from interactvlm.config import LocalizerConfig
 from interactvlm.errors import AssetError
+from interactvlm.presets import preset
 from interactvlm.weights import TensorSpec
 from tests.interactvlm.checkpoints.published import (
     LISA_7B,

@@ -13,12 +13,12 @@ from human_recovery import topology_map
 from human_recovery.topology import BodyTopology
 from interactvlm.assets_dir import assets_dir
 from interactvlm.cli import main as cli
-from interactvlm.config import preset
 from interactvlm.data.registry import open_dataset
 from interactvlm.errors import AssetError, InputError
 from interactvlm.evaluation import benchmark, benchmark_report
 from interactvlm.evaluation.benchmark import KINDS, run_benchmark
 from interactvlm.evaluation.config import BENCHMARK_CONFIGS, BenchmarkConfig, DamonConfig
+from interactvlm.presets import preset
 from interactvlm.results import ContactMap
 from renders.mesh import PointCloud
 
