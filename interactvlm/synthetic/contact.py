@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interactvlm.synthetic.objects import pack_objects
 from interactvlm.synthetic.scene import SceneState
+from object_retrieval.procedural.objects import pack_objects
 
 CONTACT_DISTANCE_M = 0.02
 """A vertex touches an object when it is this close to its surface, or inside."""

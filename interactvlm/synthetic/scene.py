@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from interactvlm.synthetic.objects import ObjectInstance
+from object_retrieval.procedural.objects import ObjectInstance
 
 Side = Literal["left", "right", "both", "none"]
 

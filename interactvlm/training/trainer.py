@@ -17,7 +17,6 @@ from human_recovery.topology import get_topology
 from interactvlm.errors import InputError
 from interactvlm.model import InteractVLM
 from interactvlm.presets import preset
-from interactvlm.synthetic.objects import CATEGORIES
 from interactvlm.synthetic.shards import SceneShards
 from interactvlm.templates import corpus
 from interactvlm.tokens import Tokenizer
@@ -26,6 +25,7 @@ from interactvlm.training.data import SceneSampler
 from interactvlm.training.log import TrainingLog
 from interactvlm.training.objective import Objective, build_language_batch
 from interactvlm.training.schedule import RunningAverage, build_optimizer, rate_factor
+from object_retrieval.procedural.objects import CATEGORIES
 from renders.cache import atomic_write
 
 AVERAGE_EVERY = 4

@@ -16,7 +16,6 @@ from interactvlm.model import InteractVLM
 from interactvlm.perception import FINE_STRIDE
 from interactvlm.synthetic.config import SynthConfig
 from interactvlm.synthetic.dataset import generate
-from interactvlm.synthetic.objects import CATEGORIES
 from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneShards
 from interactvlm.training.config import TrainConfig
 from interactvlm.training.data import (
@@ -31,6 +30,7 @@ from interactvlm.training.localizer_stage import collect_tokens
 from interactvlm.training.run import main
 from interactvlm.training.schedule import RunningAverage, rate_factor
 from interactvlm.training.trainer import build_model, build_workspace, start_tower
+from object_retrieval.procedural.objects import CATEGORIES
 
 
 @pytest.fixture(scope="module")

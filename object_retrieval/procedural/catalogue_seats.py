@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import (
+from object_retrieval.procedural.catalogue_kit import (
     Color,
     Dice,
     Number,

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import (
+from object_retrieval.procedural.catalogue_kit import (
     Color,
     Dice,
     Sketch,

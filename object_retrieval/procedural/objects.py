@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from interactvlm.synthetic import (
+from object_retrieval.procedural import (
     catalogue_bags,
     catalogue_carry,
     catalogue_furniture,
@@ -25,8 +25,8 @@ from interactvlm.synthetic import (
     catalogue_seats,
     catalogue_sport,
 )
-from interactvlm.synthetic.catalogue_kit import Anchor, Dice, Sketch
-from interactvlm.synthetic.primitives import KINDS, Primitive, PrimitiveBatch
+from object_retrieval.procedural.catalogue_kit import Anchor, Dice, Sketch
+from object_retrieval.procedural.primitives import KINDS, Primitive, PrimitiveBatch
 from renders.errors import InputError
 from renders.mesh import Mesh
 

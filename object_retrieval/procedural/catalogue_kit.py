@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from interactvlm.synthetic.primitives import Kind, Primitive
+from object_retrieval.procedural.primitives import Kind, Primitive
 
 AnchorKind = Literal["surface", "handle", "rim"]
 Color = tuple[float, float, float]

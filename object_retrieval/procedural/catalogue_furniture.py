@@ -1,7 +1,7 @@
 """Recipes for sofas, beds and tables. Sizes in metres; the sitter faces -y."""
 
-from interactvlm.synthetic.catalogue_kit import Color, Dice, Sketch, X, shade, turn_about_x
-from interactvlm.synthetic.catalogue_seats import UP, four_legs, pedestal
+from object_retrieval.procedural.catalogue_kit import Color, Dice, Sketch, X, shade, turn_about_x
+from object_retrieval.procedural.catalogue_seats import UP, four_legs, pedestal
 
 FRONT = (0.0, -1.0, 0.0)
 

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import Color, Dice, Sketch, X, moved, rotation_to, shade
+from object_retrieval.procedural.catalogue_kit import (
+    Color,
+    Dice,
+    Sketch,
+    X,
+    moved,
+    rotation_to,
+    shade,
+)
 
 UP = (0.0, 0.0, 1.0)
 SIDES = ((1.0, "left"), (-1.0, "right"))

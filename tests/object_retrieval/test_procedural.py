@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from interactvlm.errors import InputError
-from interactvlm.synthetic.catalogue_kit import placement, rotation_to, turn_about_x
-from interactvlm.synthetic.objects import (
+from object_retrieval.procedural.catalogue_kit import placement, rotation_to, turn_about_x
+from object_retrieval.procedural.objects import (
     CATEGORIES,
     GRIP_FRAME,
     KINDS,
@@ -23,7 +22,8 @@ from interactvlm.synthetic.objects import (
     object_from_name,
     pack_objects,
 )
-from interactvlm.synthetic.primitives import SIZE_NAMES, _signed_distance_plain
+from object_retrieval.procedural.primitives import SIZE_NAMES, _signed_distance_plain
+from renders.errors import InputError
 
 ALL_CATEGORIES = CATEGORIES + UNSEEN_CATEGORIES
 

@@ -4,7 +4,15 @@ import itertools
 
 import numpy as np
 
-from interactvlm.synthetic.catalogue_kit import Color, Dice, Number, Sketch, X, rotation_to, shade
+from object_retrieval.procedural.catalogue_kit import (
+    Color,
+    Dice,
+    Number,
+    Sketch,
+    X,
+    rotation_to,
+    shade,
+)
 
 UP = (0.0, 0.0, 1.0)
 FRONT = (0.0, -1.0, 0.0)
