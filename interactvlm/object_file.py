@@ -102,7 +102,7 @@ def load_object(path: Path, up: UpAxis = "y") -> ObjectShape:
             f"object is {extent:.3g} units large, allowed are {_SIZES[0]:g} to {_SIZES[1]:g}; "
             f"scale it{where}"
         )
-    upright = _y_up(torch.from_numpy((raw.points - middle) / extent).float(), up)
+    upright = y_up(torch.from_numpy((raw.points - middle) / extent).float(), up)
     faces, drawn = torch.from_numpy(raw.faces), None
     surface: Mesh | PointCloud = PointCloud(upright)
     if len(faces):
@@ -191,7 +191,7 @@ def _rounding_notes(points: Float[np.ndarray, "points 3"], extent: float) -> lis
     ]
 
 
-def _y_up(points: Float[Tensor, "points 3"], up: UpAxis) -> Float[Tensor, "points 3"]:
+def y_up(points: Float[Tensor, "points 3"], up: UpAxis) -> Float[Tensor, "points 3"]:
     """The object's own frame turned into that of the views: x right, y up, z to the front."""
     if up == "y":
         return points

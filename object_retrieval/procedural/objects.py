@@ -52,6 +52,9 @@ InstancePool = Literal["train", "test"]
 POOL_SIZES: dict[InstancePool, int] = {"train": 4096, "test": 512}
 """Number of distinct instances per category; the pools share no seed."""
 
+_COVERED_M = 0.002
+"""A point of one solid this deep inside another cannot be seen."""
+
 _RECIPES: dict[str, Callable[[Sketch, Dice], None]] = {
     "chair": catalogue_seats.chair,
     "stool": catalogue_seats.stool,
@@ -146,6 +149,26 @@ class ObjectInstance:
             part_of_face=torch.from_numpy(np.repeat(part_index, face_counts)),
             color_of_face=_float(np.repeat(colors, face_counts, axis=0)),
         )
+
+    def surface_points(self, count: int) -> Float[np.ndarray, "count 3"]:
+        """Points on what is seen of the object from outside, uniform by area; object's frame.
+
+        The same points for every call with the same name and count.
+        """
+        mesh = self.mesh().mesh
+        corners = mesh.vertices.numpy().astype(np.float64)[mesh.faces.numpy()]
+        area = np.linalg.norm(
+            np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1
+        )
+        rng = np.random.default_rng([zlib.crc32(self.name.encode()), count])
+        found = np.zeros((0, 3))
+        while len(found) < count:
+            face = rng.choice(len(area), size=2 * count, p=area / area.sum())
+            weight = rng.dirichlet(np.ones(3), size=2 * count)
+            points = np.einsum("pc,pcx->px", weight, corners[face])
+            outside = self.signed_distance(_float(points)).numpy() > -_COVERED_M
+            found = np.concatenate([found, points[outside]])
+        return found[:count].astype(np.float32)
 
     @functools.cached_property
     def bounds(self) -> Float[np.ndarray, "2 3"]:
