@@ -16,6 +16,7 @@ from object_retrieval.procedural.objects import (
     KINDS,
     POOL_SIZES,
     UNSEEN_CATEGORIES,
+    ObjectInstance,
     Primitive,
     PrimitiveBatch,
     build_object,
@@ -348,3 +349,20 @@ def test_rotation_to_points_where_asked(direction):
 
 def test_positive_tilt_leans_the_top_to_the_front():
     assert (turn_about_x(0.3) @ (0, 0, 1))[1] < 0
+
+
+@pytest.mark.parametrize("category", ["chair", "cup", "bicycle", "racket"])
+def test_surface_points_lie_on_the_outside(category):
+    instance = build_object(category, np.random.default_rng(0))
+    points = instance.surface_points(300)
+    away = instance.signed_distance(torch.from_numpy(points))
+    assert away.abs().max() < 0.012  # triangles cut corners of round solids
+    assert away.min() > -0.0025
+    np.testing.assert_array_equal(points, object_from_name(instance.name).surface_points(300))
+
+
+def test_surface_points_are_uniform_by_area():
+    solid = Primitive("box", (0.5, 0.25, 0.25, 0.0), np.eye(4), "body", (1.0, 1.0, 1.0))
+    points = np.abs(ObjectInstance("box", (solid,), {}, ("body",)).surface_points(4000))
+    ends = (points[:, 0] > 0.4999).mean()
+    assert ends == pytest.approx(2 * 0.25 / (2 * 0.25 + 8 * 0.25), abs=0.03)
