@@ -5,6 +5,9 @@ the decoders learn on them directly: on small budgets this is the cheap half of 
 """
 
 from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -36,12 +39,7 @@ from interactvlm.training.token_banks import (
 )
 from interactvlm.training.trainer import Workspace, progress
 from renders.cache import atomic_write
-from renders.canonical import (
-    ViewSet,
-    build_human_view_set,
-    build_object_view_set,
-    normalize_object_points,
-)
+from renders.canonical import ViewSet, build_human_view_set, build_object_view_set
 from renders.lifting import lift_human_logits
 from renders.mesh import Mesh
 
@@ -109,18 +107,17 @@ def train_view_encoder(work: Workspace) -> None:
 
 def _encoder_tasks(work: Workspace) -> list[_EncoderTask]:
     """The body first, then some objects."""
-    from pathlib import Path
-    from tempfile import TemporaryDirectory
-
     model, topology = work.model, get_topology(work.model.config.topology)
     part = functional.one_hot(topology.part_of_vertex.long(), len(PART_NAMES)).float()
     body = torch.cat([topology.canonical_vertices.float(), part], dim=1)
     tasks = [_encoder_task(model, _view_set(model, model.config.view_resolution_px), body)]
     scenes = work.sampler.scenes[:_ENCODER_OBJECTS]
     with TemporaryDirectory() as folder:
-        for cloud, _ in surfaces_of(work.shards, tuple(scenes))[:_ENCODER_OBJECTS]:
-            views = build_object_view_set(cloud, model.config.view_resolution_px, Path(folder))
-            tasks.append(_encoder_task(model, views, normalize_object_points(cloud).points))
+        for surface, _ in islice(surfaces_of(work.shards, tuple(scenes)), _ENCODER_OBJECTS):
+            views = build_object_view_set(surface, model.config.view_resolution_px, Path(folder))
+            drawn = views.surface
+            place = drawn.vertices if isinstance(drawn, Mesh) else drawn.points
+            tasks.append(_encoder_task(model, views, place))
     return tasks
 
 

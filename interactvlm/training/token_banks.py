@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
+from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.nn import functional
+from trimesh.remesh import subdivide_to_size
 
 from interactvlm.generation import NEVER_REFUSES, GenerationOptions, generate_for_photos
 from interactvlm.localizer import patch_cover
@@ -27,9 +29,12 @@ from interactvlm.templates import Target, question
 from interactvlm.training.data import PictureBatch, Query, SceneSampler
 from interactvlm.training.objective import build_language_batch
 from interactvlm.training.trainer import Workspace, progress
+from object_retrieval.procedural.objects import object_from_name
 from renders.cache import atomic_write
-from renders.mesh import PointCloud
+from renders.mesh import Mesh, PointCloud
 
+_EDGE = 0.05
+"""Longest edge of a mesh that carries heat at its vertices, as a share of the object's extent."""
 _FIRST_STEP = 10_000_000
 """Far from the steps of the picture stages: other draws of the same data."""
 
@@ -110,13 +115,38 @@ def collect_object_tokens(work: Workspace, count: int) -> ObjectBank:
 
 def surfaces_of(
     shards: SceneShards, scenes: tuple[SceneRecord, ...]
-) -> list[tuple[PointCloud, Float[Tensor, "points"]]]:
-    """Points of every object of some scenes in the frame of the views, and their heat."""
-    return [
-        (PointCloud(y_up(torch.from_numpy(points), "z")), torch.from_numpy(heat))
-        for scene in scenes
-        for points, heat in zip(shards.object_points(scene), shards.object_heat(scene), strict=True)
-    ]
+) -> Iterator[tuple[PointCloud | Mesh, Float[Tensor, "points"]]]:
+    """Every object of some scenes in the frame of the views, and the heat of its points.
+
+    Points and meshes in turn, because users bring both and they are drawn differently.
+    """
+    as_mesh = False
+    for scene in scenes:
+        shapes = zip(
+            scene.objects, shards.object_points(scene), shards.object_heat(scene), strict=True
+        )
+        for record, points, heat in shapes:
+            if as_mesh:
+                mesh = object_from_name(record.instance).mesh().mesh
+                yield _fine_mesh(mesh, points, heat)
+            else:
+                yield PointCloud(y_up(torch.from_numpy(points), "z")), torch.from_numpy(heat)
+            as_mesh = not as_mesh
+
+
+def _fine_mesh(
+    mesh: Mesh, points: Float[np.ndarray, "points 3"], heat: Float[np.ndarray, "points"]
+) -> tuple[Mesh, Float[Tensor, "verts"]]:
+    """The mesh with edges short enough to carry heat at its vertices, from the nearest points."""
+    extent = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).max())
+    vertices, faces = subdivide_to_size(
+        mesh.vertices.numpy(), mesh.faces.numpy(), _EDGE * extent, max_iter=20
+    )
+    away, near = cKDTree(points).query(vertices, k=3)
+    weight = 1 / (away + 1e-6)
+    value = (weight * heat[near]).sum(1) / weight.sum(1)
+    upright = y_up(torch.from_numpy(vertices).float(), "z")
+    return Mesh(upright, torch.from_numpy(faces).long()), torch.from_numpy(value).float()
 
 
 def low_res_targets(
@@ -134,10 +164,10 @@ def low_res_targets(
 
 
 def _drawn_object(
-    model: InteractVLM, cloud: PointCloud, heat: Float[Tensor, "points"]
+    model: InteractVLM, surface: PointCloud | Mesh, heat: Float[Tensor, "points"]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     local = model.config.localizer
-    views = draw_object_views(model.localizer, model.config, cloud, torch.device("cpu"))
+    views = draw_object_views(model.localizer, model.config, surface, torch.device("cpu"))
     target, ignored = low_res_targets(views, heat[None], local.low_res_px)
     return (
         views.embeddings.half(), patch_cover(views.surface_map.valid, local.grid),
