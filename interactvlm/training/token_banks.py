@@ -105,7 +105,10 @@ def collect_object_tokens(work: Workspace, count: int) -> ObjectBank:
     drawn = [
         _drawn_object(model, surface, heat)
         for surface, heat in tqdm(
-            surfaces_of(work.shards, scenes), desc="object views", mininterval=2.0
+            surfaces_of(work.shards, scenes),
+            desc="object views",
+            total=sum(len(scene.objects) for scene in scenes),
+            mininterval=2.0,
         )
     ]
     columns = [torch.stack(column) for column in zip(*drawn, strict=True)]
