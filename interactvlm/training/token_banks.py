@@ -194,7 +194,6 @@ def _once(path: Path, build: Callable[[], dict[str, Tensor]]) -> dict[str, Tenso
     return built
 
 
-@torch.no_grad()
 def _answered(
     work: Workspace, sampler: SceneSampler, target: Target, count: int, *, mirroring: bool
 ) -> Iterator[tuple[Float[Tensor, "width"], Query]]:
@@ -209,7 +208,7 @@ def _answered(
         step += 1
         if not queries:
             continue
-        with work.accelerator.autocast():
+        with torch.no_grad(), work.accelerator.autocast():
             states = _own_states(model, batch, queries) or _told_states(model, batch, queries)
         yield from ((state.float(), queries[index]) for index, state in states.items())
         found += len(states)
