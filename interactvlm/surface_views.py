@@ -69,7 +69,10 @@ def draw_object_views(
     """
     with TemporaryDirectory() if folder is None else nullcontext(folder) as kept:
         seen = build_object_view_set(surface, config.view_resolution_px, Path(kept))
-        lifted = build_object_view_set(surface, config.lift_resolution_px, Path(kept))
+        same = config.lift_resolution_px == config.view_resolution_px
+        lifted = (
+            seen if same else build_object_view_set(surface, config.lift_resolution_px, Path(kept))
+        )
     patches = None
     if config.localizer.patches == "covered":
         patches = covered_patches(seen.valid, config.localizer.grid).to(device)
