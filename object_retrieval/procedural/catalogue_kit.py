@@ -154,6 +154,27 @@ class Sketch:
         size = (*radii, _half_length(a, b))
         self.add("cone", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
+    def vessel(
+        self,
+        profile: Sequence[tuple[Number, Number]],
+        half_thickness: Number,
+        part: str,
+        color: Color,
+        *,
+        at: tuple[Number, Number] = (0.0, 0.0),
+    ) -> None:
+        """Thin wall of revolution about an upright axis, through rising (radius, height) points."""
+        for (low, bottom), (high, top) in itertools.pairwise(profile):
+            size = (low, high, (top - bottom) / 2, half_thickness)
+            self.add("shell", size, (*at, (bottom + top) / 2), part, color)
+
+    def wheel(
+        self, hub: Vector, radius: Number, half_width: Number, color: Color, *, part: str = "wheel"
+    ) -> None:
+        """Solid wheel whose axle runs along x."""
+        size = (radius, half_width, 0.4 * half_width)
+        self.add("cylinder", size, hub, part, color, rotation=rotation_to(X))
+
     def slab(
         self, start: Vector, end: Vector, half: tuple[Number, Number], part: str, color: Color
     ) -> None:

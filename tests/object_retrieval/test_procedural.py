@@ -38,6 +38,8 @@ SIZES = [
     ("torus", (0.3, 0.06)),
     ("cone", (0.1, 0.3, 0.2)),
     ("cone", (0.25, 0.0, 0.2)),
+    ("shell", (0.2, 0.3, 0.15, 0.02)),
+    ("shell", (0.3, 0.1, 0.01, 0.03)),
 ]
 
 REQUIRED_ANCHORS = {
@@ -148,7 +150,7 @@ def test_gradients_are_finite_at_centres_axes_edges_and_corners(kind, size, dtyp
 def test_centres_of_solids_are_inside_and_distances_grow_outside(kind, size):
     points = torch.tensor([[0.0, 0, 0], [2, 0, 0], [3, 0, 0]], dtype=torch.float64)
     middle, near, far = _signed_distance_plain([solid(kind, size)], points)
-    assert (middle > 0) == (kind == "torus")
+    assert (middle > 0) == (kind in ("torus", "shell"))
     torch.testing.assert_close(
         far - near, torch.tensor(1.0, dtype=torch.float64), rtol=0.02, atol=0
     )
@@ -169,7 +171,7 @@ def test_batch_equals_the_plain_twin_with_gradients(seed):
     objects = [
         [
             solid(*SIZES[k], some_placement(int(rng.integers(1000))))
-            for k in rng.integers(10, size=n)
+            for k in rng.integers(len(SIZES), size=n)
         ]
         for n in rng.integers(1, 6, size=3)
     ]
