@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from trimesh.exchange.load import mesh_formats
 from trimesh.resolvers import FilePathResolver
 
-from interactvlm.errors import InputError
+from renders.errors import InputError
 
 LARGEST_BYTES = 2**31
 """Larger files, or arrays that unpack to more, are refused; 2 million triangles take a tenth."""
