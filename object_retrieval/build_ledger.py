@@ -6,7 +6,7 @@ Knows keys, stamps and plain values; nothing of what they mean.
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from renders.cache import atomic_write
 from renders.errors import InputError
@@ -38,7 +38,7 @@ class BuildLedger:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in lines), "utf-8")
         self._path = path
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "BuildLedger":
         self._stream = open(self._path, "a", encoding="utf-8")
         return self
 
@@ -50,8 +50,13 @@ class BuildLedger:
         known = self._known.get(key)
         return known[1] if known is not None and known[0] == stamp else None
 
+    def values(self) -> list[dict[str, Any]]:
+        """Everything that is noted."""
+        return [value for _, value in self._known.values()]
+
     def note(self, key: str, stamp: str, value: dict[str, Any]) -> None:
         """Adds a line."""
+        self._known[key] = (stamp, value)
         self._stream.write(json.dumps({"key": key, "stamp": stamp, "value": value}) + "\n")
         self._stream.flush()
 

@@ -108,7 +108,7 @@ def build_library(
                 stored.append(StoredItem.from_dict(known))
             else:
                 report.skipped.append((str(below), known["reason"]))
-        write_items(out, stored)
+        write_items(out, [*stored, *_added_by_hand(out, ledger, names)])
         _write_skipped(out, report.skipped)
     report.repaired = sum(bool(entry.notes) for entry in stored)
     return report
@@ -166,6 +166,16 @@ def add_to_library(
         write_shape(folder, entry.file, shape)
         write_items(folder, [*items, entry])
     return entry
+
+
+def _added_by_hand(
+    out: Path, ledger: BuildLedger, names: dict[PurePosixPath, str]
+) -> list[StoredItem]:
+    """Items that `add_to_library` put here: no build made them or wants their name."""
+    if not (out / LIBRARY_FILE).is_file():
+        return []
+    built = {value.get("name") for value in ledger.values()} | set(names.values())
+    return [stored for stored in read_items(out) if stored.item.name not in built]
 
 
 def _meshes_below(source: Path, out: Path) -> list[PurePosixPath]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from object_retrieval.library_item import LibraryItem, LibraryShape
 from object_retrieval.object_formats import read_shape
 from object_retrieval.object_looks import read_looks
-from renders.cache import atomic_write, file_sha256
+from renders.cache import atomic_write, content_key
 from renders.errors import InputError
 from renders.mesh import Mesh
 
@@ -101,16 +101,17 @@ def write_items(folder: Path, items: Sequence[StoredItem]) -> None:
 
 
 def mesh_file(name: str) -> str:
-    """Path below the library's folder for an item of this name."""
-    pieces = [
-        "".join("_" if c in _UNSAFE or ord(c) < 32 else c for c in piece).strip(". ")
+    """Path below the library's folder for an item of this name; no two names have the same."""
+    safe = "/".join(
+        "".join("_" if c in _UNSAFE or ord(c) < 32 else c for c in piece).strip(". ") or "_"
         for piece in name.split("/")
-    ]
-    return "/".join([MESH_FOLDER, *(piece or "_" for piece in pieces)]) + ".glb"
+    )
+    unlike = "" if safe == name else f"-{content_key(name)[:8]}"
+    return f"{MESH_FOLDER}/{safe}{unlike}.glb"
 
 
-def write_shape(folder: Path, file: str, shape: LibraryShape) -> str:
-    """Writes one surface; returns the SHA-256 of its file."""
+def write_shape(folder: Path, file: str, shape: LibraryShape) -> None:
+    """Writes one surface, whole or not at all."""
     path = Path(folder) / file
     scene = trimesh.Scene()
     points = gltf_from_library(shape.mesh.vertices).numpy()
@@ -131,7 +132,6 @@ def write_shape(folder: Path, file: str, shape: LibraryShape) -> str:
         scene.add_geometry(part, node_name=f"part {index}", geom_name=name)
     with atomic_write(path) as temporary:
         temporary.write_bytes(scene.export(file_type="glb"))
-    return file_sha256(path)
 
 
 def read_library_shape(folder: Path, stored: StoredItem) -> LibraryShape:
@@ -144,7 +144,7 @@ def read_library_shape(folder: Path, stored: StoredItem) -> LibraryShape:
     path = (root / stored.file).resolve()
     if not path.is_relative_to(root):
         raise InputError(
-            f"library item {stored.item.name!r} lies outside its folder: {str(path)!r}"
+            f"library item {stored.item.name!r} lies outside the library: {str(path)!r}"
         )
     raw = read_shape(path)
     if len(raw.faces) != stored.item.triangles:

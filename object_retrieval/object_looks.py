@@ -4,7 +4,6 @@ Pictures are sampled at the points; a Wavefront material gives its plain colour.
 worth losing a shape for: where they cannot be read there are none, with a note.
 """
 
-import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from object_retrieval.object_formats import (
     placed_parts,
     word_lines,
 )
+from renders.errors import InputError
 
 ONE_PART = "object"
 """Name of the only part where a file names none, or so many that none means anything."""
@@ -97,13 +97,17 @@ def _wavefront_looks(path: Path, shape: RawShape) -> Looks:
     materials: dict[str, tuple[float, ...]] = {}
     used: list[tuple[float, ...] | None] = []
     name, color = ONE_PART, None
+    notes: tuple[str, ...] = ()
     for _, words in word_lines(path):
         if words[0] == "v":
             behind.append([float(word) for word in words[4:7]])
         elif words[0] in ("o", "g") and len(words) > 1:
             name = " ".join(words[1:])
         elif words[0] == "mtllib":
-            materials |= _material_colors(path, " ".join(words[1:]))
+            try:
+                materials |= _material_colors(path, " ".join(words[1:]))
+            except InputError as error:
+                notes = (*notes, f"its materials are unknown: {error}")
         elif words[0] == "usemtl":
             color = materials.get(" ".join(words[1:]))
         elif words[0] == "f":
@@ -114,12 +118,12 @@ def _wavefront_looks(path: Path, shape: RawShape) -> Looks:
         colors = np.array(behind)
         return _named(colors / 255 if colors.max() > 1 else colors, names)
     if not any(found is not None for found in used):
-        return _named(None, names)
+        return _named(None, names, notes)
     colors = np.full((len(shape.points), 3), _UNKNOWN)
     for triangle, found in zip(shape.faces, used, strict=True):
         if found is not None:
             colors[triangle] = found
-    return _named(colors, names)
+    return _named(colors, names, notes)
 
 
 def _material_colors(path: Path, file_name: str) -> dict[str, tuple[float, ...]]:
@@ -134,9 +138,10 @@ def _material_colors(path: Path, file_name: str) -> dict[str, tuple[float, ...]]
     return colors
 
 
-def _named(colors: np.ndarray | None, names: list[str]) -> Looks:
+def _named(colors: np.ndarray | None, names: list[str], notes: tuple[str, ...] = ()) -> Looks:
     parts = tuple(dict.fromkeys(names)) or (ONE_PART,)
     if len(parts) > MOST_PARTS:
-        return Looks(colors, (ONE_PART,), np.zeros(len(names), np.int64))
-    index = dict(zip(parts, itertools.count()))
-    return Looks(colors, parts, np.array([index[name] for name in names], dtype=np.int64))
+        parts, names = (ONE_PART,), [ONE_PART] * len(names)
+    index = {name: at for at, name in enumerate(parts)}
+    part_of_face = np.array([index[name] for name in names], dtype=np.int64)
+    return Looks(colors, parts, part_of_face, notes)

@@ -173,8 +173,10 @@ def clock(sketch: Sketch, dice: Dice) -> None:
         tilt = rotation_to((0.5 * x, 0, 1))
         dome = (0.34 * radius, 0.34 * radius, 0.22 * radius)
         sketch.add("ellipsoid", dome, bell, "bell", dice.metal(), rotation=tilt)
-    handle = [(0.5 * radius * np.cos(a), 0, z + radius * (1.2 + 0.35 * np.sin(a)))
-              for a in np.linspace(0, np.pi, 7)]  # fmt: skip
+    handle = [
+        (0.5 * radius * np.cos(a), 0, z + radius * (1.2 + 0.35 * np.sin(a)))
+        for a in np.linspace(0, np.pi, 7)
+    ]
     sketch.tube(handle, 0.003, "handle", dice.metal())
 
 

@@ -48,7 +48,8 @@ def refrigerator(sketch: Sketch, dice: Dice) -> None:
 
 def washing_machine(sketch: Sketch, dice: Dice) -> None:
     """Front loader with a round door, dial and drawer."""
-    half_x, half_y, height = dice.between(0.29, 0.31), dice.between(0.25, 0.31), 0.85
+    half_x, half_y = dice.between(0.29, 0.31), dice.between(0.25, 0.31)
+    height = dice.between(0.8, 0.88)
     color, trim = _enamel(dice), dice.gray(0.3, 0.6)
     half = (half_x, half_y, (height - 0.03) / 2)
     sketch.box(half, (0, 0, 0.03 + half[2]), "body", color, rounding=0.012)
@@ -165,8 +166,10 @@ def bathtub(sketch: Sketch, dice: Dice) -> None:
         sketch.box((wall, half_y, rise), at, "wall", outside, rounding=0.02)
         at = (0, side * (half_y - wall), lift + rise)
         sketch.box((half_x - 0.01, wall, rise), at, "wall", outside, rounding=0.02)
-    corners = [(x * (half_x - wall), y * (half_y - wall), height)
-               for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))]  # fmt: skip
+    corners = [
+        (x * (half_x - wall), y * (half_y - wall), height)
+        for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1))
+    ]
     sketch.tube(corners, wall * 1.1, "rim", color)
     back = (half_x - 2 * wall, 0.025, 0.24)
     slope = rotation_to((0, -0.55, 1))
@@ -178,8 +181,12 @@ def bathtub(sketch: Sketch, dice: Dice) -> None:
                 foot = (x * (half_x - 0.1), y * (half_y - 0.15), 0.06)
                 sketch.add("ellipsoid", (0.04, 0.04, 0.06), foot, "foot", metal)
     tap = half_y - 0.02
-    path = [(0, tap, height), (0, tap, height + 0.14), (0, tap - 0.06, height + 0.17),
-            (0, tap - 0.14, height + 0.13)]  # fmt: skip
+    path = [
+        (0, tap, height),
+        (0, tap, height + 0.14),
+        (0, tap - 0.06, height + 0.17),
+        (0, tap - 0.14, height + 0.13),
+    ]
     sketch.tube(path, 0.014, "tap", metal)
     for x in (-0.09, 0.09):
         sketch.disc(0.024, height, height + 0.06, "tap", metal, at=(x, tap))
@@ -210,8 +217,12 @@ def sink(sketch: Sketch, dice: Dice) -> None:
             knob = (x * 0.04, 0.0 - half[1], 1.3 * half[2])
             sketch.add("ellipsoid", (0.012, 0.012, 0.012), knob, "knob", metal)
     y = radius + 0.02
-    path = [(0, y, height), (0, y, height + 0.15), (0, y - 0.05, height + 0.19),
-            (0, y - 0.13, height + 0.16)]  # fmt: skip
+    path = [
+        (0, y, height),
+        (0, y, height + 0.15),
+        (0, y - 0.05, height + 0.19),
+        (0, y - 0.13, height + 0.16),
+    ]
     sketch.tube(path, 0.013, "tap", metal)
     for x in (-1, 1):
         sketch.rod((x * 0.07, y, height), (x * 0.07, y, height + 0.05), 0.016, "tap", metal)
@@ -269,8 +280,9 @@ def fan(sketch: Sketch, dice: Dice) -> None:
         for y in (-0.055, 0.035):
             start = np.array([0, 1.15 * y, z])
             sketch.bar(start, radius * ray + [0, y, z], 0.0016, "cage", wire)
-        sketch.bar(radius * ray + [0, -0.055, z], radius * ray + [0, 0.035, z], 0.0016, "cage",
-                   wire)  # fmt: skip
+        sketch.bar(
+            radius * ray + [0, -0.055, z], radius * ray + [0, 0.035, z], 0.0016, "cage", wire
+        )
     sketch.rod((0, -0.07, z), (0, -0.05, z), 0.03, "cap", color)
     for ray in fan_blades(4 if dice.chance(0.4) else 3, dice.between(0, 2)):
         tilted = rotation_to(ray, across=np.cross(ray, Y) + 0.5 * np.array(Y))

@@ -11,6 +11,7 @@ from object_retrieval.procedural.catalogue_kit import (
     Color,
     Dice,
     Sketch,
+    Vector,
     X,
     Y,
     moved,
@@ -26,7 +27,7 @@ def wheelchair(sketch: Sketch, dice: Dice) -> None:
     radius, metal = dice.between(0.28, 0.31), dice.metal()
     cloth = dice.dark() if dice.chance(0.6) else dice.paint()
     turn, rubber = rotation_to(X), dice.dark()
-    back = seat + dice.between(0.38, 0.46)
+    back, toe = seat + dice.between(0.38, 0.46), -dice.between(0.44, 0.58)
     for x in (-1, 1):
         hub = np.array([x * (half_x + 0.05), 0.14, radius])
         sketch.add("torus", (radius - 0.016, 0.016), hub, "wheel", rubber, rotation=turn)
@@ -53,10 +54,10 @@ def wheelchair(sketch: Sketch, dice: Dice) -> None:
         sketch.box(pad, (side, -0.02, arm), "armrest", rubber, rounding=0.012)
         for y in (-0.13, 0.1):
             sketch.bar((side, y, seat - 0.02), (side, y, arm), 0.01, "armrest", metal)
-        shin = (side, -0.27, seat - 0.03), (side * 0.75, -0.46, 0.13)
+        shin = (side, -0.27, seat - 0.03), (side * 0.75, toe + 0.04, 0.13)
         sketch.bar(*shin, 0.012, "footrest", metal)
         plate = (0.075, 0.075, 0.007)
-        at = (side * 0.6, -0.5, 0.12)
+        at = (side * 0.6, toe, 0.12)
         sketch.box(plate, at, "footrest", rubber, rounding=0.005, rotation=turn_about_x(-0.3))
     sketch.box((half_x, 0.21, 0.022), (0, -0.04, seat), "seat", cloth, rounding=0.018)
     rest = (half_x, 0.014, (back - seat) / 2 - 0.03)
@@ -116,8 +117,12 @@ def stroller(sketch: Sketch, dice: Dice) -> None:
             sketch.box(fold, spot, "canopy", tone, rotation=rotation_to(ray))
     basket = (half_x - 0.03, 0.18, 0.06)
     sketch.box(basket, (0, 0.1, 0.24), "basket", inner, rounding=0.02)
-    rail = [(-half_x, -0.02, seat + 0.14), (-0.8 * half_x, -0.22, seat + 0.18),
-            (0.8 * half_x, -0.22, seat + 0.18), (half_x, -0.02, seat + 0.14)]  # fmt: skip
+    rail = [
+        (-half_x, -0.02, seat + 0.14),
+        (-0.8 * half_x, -0.22, seat + 0.18),
+        (0.8 * half_x, -0.22, seat + 0.18),
+        (half_x, -0.02, seat + 0.14),
+    ]
     sketch.tube(rail, 0.013, "rail", rubber)
 
 
@@ -136,10 +141,15 @@ def boat(sketch: Sketch, dice: Dice) -> None:
     for x in (-1, 1):
         for row, (low, high) in enumerate(((0.5, 0.72), (0.72, 0.9), (0.9, 1.0))):
             rail = [
-                np.array([x * _hull(half_x, half_y, s) * (low + high) / 2, s * half_y,
-                          0.06 + height * (row + 0.5) / 3 + 0.12 * max(0.0, -s) ** 2])
+                np.array(
+                    [
+                        x * _hull(half_x, half_y, s) * (low + high) / 2,
+                        s * half_y,
+                        0.06 + height * (row + 0.5) / 3 + 0.12 * max(0.0, -s) ** 2,
+                    ]
+                )
                 for s in shares
-            ]  # fmt: skip
+            ]
             for start, end in itertools.pairwise(rail):
                 tone = shade(color, 0.92 + 0.06 * row)
                 ray = end - start
@@ -207,7 +217,7 @@ def kayak(sketch: Sketch, dice: Dice) -> None:
 
 def snowboard(sketch: Sketch, dice: Dice) -> None:
     """Snowboard along y with two bindings."""
-    half_x, half_y = dice.between(0.12, 0.14), dice.between(0.56, 0.68)
+    half_x, half_y = dice.between(0.12, 0.14), dice.between(0.44, 0.57)
     color, dark = dice.paint(), dice.dark()
     _bent_board(sketch, (half_x, half_y), 0.006, 0.06, color)
     stripe = (0.35 * half_x, 0.6 * half_y, 0.0012)
@@ -220,8 +230,10 @@ def snowboard(sketch: Sketch, dice: Dice) -> None:
         back = at + turn @ (0.1, 0, 0.1)
         sketch.box((0.012, 0.045, 0.1), back, "binding", dark, rounding=0.01, rotation=turn)
         for reach in (-0.07, 0.04):
-            strap = [at + turn @ (reach, 0.05 * np.cos(a), 0.01 + 0.065 * np.sin(a))
-                     for a in np.linspace(0, np.pi, 7)]  # fmt: skip
+            strap = [
+                at + turn @ (reach, 0.05 * np.cos(a), 0.01 + 0.065 * np.sin(a))
+                for a in np.linspace(0, np.pi, 7)
+            ]
             sketch.tube(strap, 0.008, "strap", shade(dark, 1.8))
 
 
@@ -249,8 +261,14 @@ def _bent_board(
             sketch.box(size, start + step / 2, "tip", color, rotation=turn)
             start = start + step
         disc = (0.6 * half_x, thick, 0)
-        sketch.add("cylinder", disc, start, "tip", color, rotation=rotation_to(
-            np.cross(X, (0, end * half_x * 0.5, 0.5 * lift)) * end))  # fmt: skip
+        sketch.add(
+            "cylinder",
+            disc,
+            start,
+            "tip",
+            color,
+            rotation=rotation_to(np.cross(X, (0, end * half_x * 0.5, 0.5 * lift)) * end),
+        )
 
 
 def skis(sketch: Sketch, dice: Dice) -> None:
@@ -286,8 +304,9 @@ def frisbee(sketch: Sketch, dice: Dice) -> None:
     sketch.vessel(profile, 0.003, "rim", color)
     sketch.disc(0.935 * radius, deep - 0.002, deep + 0.003, "plate", color)
     for share in (0.85, 0.72, 0.6):
-        sketch.add("torus", (share * radius, 0.0016), (0, 0, deep + 0.003), "ring",
-                   shade(color, 0.85))  # fmt: skip
+        sketch.add(
+            "torus", (share * radius, 0.0016), (0, 0, deep + 0.003), "ring", shade(color, 0.85)
+        )
     label = dice.paint() if dice.chance(0.7) else dice.gray(0.8, 0.98)
     sketch.disc(0.45 * radius, deep, deep + 0.0036, "label", label)
 
@@ -319,6 +338,7 @@ def dumbbell(sketch: Sketch, dice: Dice) -> None:
             at = (x * (reach + (2 * k + 1) * wide / 3), 0, z)
             sketch.wheel(at, share * head, wide / 3 - 0.001, color, part="plate")
         sketch.wheel((x * (reach + 2 * wide + 0.01), 0, z), 0.024, 0.009, metal, part="collar")
+    sketch.stand()
 
 
 def teddy_bear(sketch: Sketch, dice: Dice) -> None:
@@ -328,9 +348,9 @@ def teddy_bear(sketch: Sketch, dice: Dice) -> None:
     fur = dice.fabric() if dice.chance(0.3) else fur
     pale, dark = shade(fur, 1.35), (0.06, 0.05, 0.05)
 
-    def ball(radii, center, part: str, color: Color) -> None:
-        radii, center = np.array(radii) * size, np.array(center) * size
-        sketch.add("ellipsoid", radii, center, part, color)
+    def ball(radii: Vector, center: Vector, part: str, color: Color) -> None:
+        scaled = [size * radius for radius in radii]
+        sketch.add("ellipsoid", scaled, [size * x for x in center], part, color)
 
     ball((0.26, 0.22, 0.29), (0, 0, 0.3), "body", fur)
     ball((0.19, 0.08, 0.21), (0, -0.16, 0.3), "belly", pale)
@@ -344,8 +364,9 @@ def teddy_bear(sketch: Sketch, dice: Dice) -> None:
         ball((0.11, 0.25, 0.1), (x * 0.2, -0.27, 0.1), "leg", fur)
         ball((0.085, 0.025, 0.085), (x * 0.2, -0.51, 0.11), "foot", pale)
         tilt = rotation_to((x * 0.75, -0.55, -0.5))
-        radii, at = np.array((0.085, 0.085, 0.22)) * size, np.array((x * 0.3, -0.13, 0.4)) * size
-        sketch.add("ellipsoid", radii, at, "arm", fur, rotation=tilt)
+        arm = [size * radius for radius in (0.085, 0.085, 0.22)]
+        at = [size * place for place in (x * 0.3, -0.13, 0.4)]
+        sketch.add("ellipsoid", arm, at, "arm", fur, rotation=tilt)
     if dice.chance(0.5):
         bow = dice.paint()
         ball((0.025, 0.02, 0.03), (0, -0.22, 0.545), "bow", bow)

@@ -74,7 +74,7 @@ def _car_side(
 ) -> None:
     half_x, half_y, belt = half
     for y in (-0.6 * half_y, 0.62 * half_y):
-        arch = (x * (half_x - 0.09), y, radius)
+        arch = (x * (half_x - 0.09), y, radius + 0.06)
         sketch.wheel(arch, radius + 0.06, 0.1, (0.04, 0.04, 0.04), part="wheel_arch")
         hub = (x * (half_x - 0.1), y, radius)
         sketch.wheel(hub, radius, 0.12, dice.dark())
@@ -99,7 +99,8 @@ def motorcycle(sketch: Sketch, dice: Dice) -> None:
     """Motorcycle: tank, seat, engine, handlebar, exhaust."""
     radius, tyre = dice.between(0.29, 0.33), dice.between(0.055, 0.07)
     color, metal, dark = dice.paint(), dice.gray(0.55, 0.8), dice.dark()
-    front, rear = np.array([0, -0.72, radius]), np.array([0, dice.between(0.66, 0.74), radius])
+    reach = dice.between(0.68, 0.82)
+    front, rear = np.array([0, -reach, radius]), np.array([0, dice.between(0.62, 0.78), radius])
     turn = rotation_to(X)
     for hub in (front, rear):
         sketch.add("torus", (radius - tyre, tyre), hub, "tyre", dark, rotation=turn)
@@ -113,9 +114,12 @@ def motorcycle(sketch: Sketch, dice: Dice) -> None:
         sketch.bar(rear + side, (x * 0.09, 0.1, radius + 0.08), 0.022, "frame", dark)
         sketch.bar(rear + side * 1.2, (x * 0.1, 0.42, seat_z - 0.06), 0.02, "shock", metal)
     sketch.bar(head - (0.09, 0, 0), moved(head, (0.09, 0, 0)), 0.025, "fork", metal)
-    for start, end in ((head, (0, 0.5, seat_z - 0.08)), (head, (0, -0.25, 0.28)),
-                       ((0, -0.25, 0.28), (0, 0.28, 0.28)),
-                       ((0, 0.28, 0.28), (0, 0.42, seat_z - 0.1))):  # fmt: skip
+    for start, end in (
+        (head, (0, 0.5, seat_z - 0.08)),
+        (head, (0, -0.25, 0.28)),
+        ((0, -0.25, 0.28), (0, 0.28, 0.28)),
+        ((0, 0.28, 0.28), (0, 0.42, seat_z - 0.1)),
+    ):
         sketch.bar(start, end, 0.024, "frame", dark)
     tank = (0.14, 0.27, 0.13)
     lean = turn_about_x(-0.1)
@@ -130,7 +134,7 @@ def motorcycle(sketch: Sketch, dice: Dice) -> None:
     pipe = [(0.12, -0.1, 0.5), (0.14, -0.2, 0.34), (0.15, 0.05, 0.24), (0.16, 0.3, 0.27)]
     sketch.tube(pipe, 0.024, "exhaust", metal)
     sketch.taper(pipe[-1], (0.17, 0.85, 0.38), (0.035, 0.05), "exhaust", metal)
-    for y, tilt in ((-0.72, 0.0), (0.7, -0.35)):
+    for y, tilt in ((-reach, 0.0), (rear[1], -0.35)):
         guard = (0.07, 0.2, 0.012)
         at = (0, y, 2 * radius + 0.025)
         sketch.box(guard, at, "fender", color, rounding=0.01, rotation=turn_about_x(tilt))
@@ -170,8 +174,9 @@ def fire_hydrant(sketch: Sketch, dice: Dice) -> None:
     sketch.disc(radius, 0.02, dome, "barrel", color)
     sketch.disc(1.35 * radius, 0.28 * height, 0.32 * height, "flange", color)
     sketch.disc(1.3 * radius, dome - 0.03, dome + 0.01, "flange", color)
-    sketch.add("ellipsoid", (1.12 * radius, 1.12 * radius, 0.19 * height), (0, 0, dome), "bonnet",
-               color)  # fmt: skip
+    sketch.add(
+        "ellipsoid", (1.12 * radius, 1.12 * radius, 0.19 * height), (0, 0, dome), "bonnet", color
+    )
     sketch.disc(0.03, dome + 0.15 * height, height + 0.01, "nut", trim)
     for angle in np.arange(8) * np.pi / 4:
         at = (1.3 * radius * np.cos(angle), 1.3 * radius * np.sin(angle))
@@ -228,5 +233,10 @@ def mailbox(sketch: Sketch, dice: Dice) -> None:
     arm = (0.003, 0.008, 0.09)
     sketch.box(arm, (x, -0.3 * half_y, low + wall + 0.04), "flag", RED)
     sketch.box((0.003, 0.045, 0.025), (x, -0.3 * half_y + 0.045, low + wall + 0.11), "flag", RED)
-    sketch.add("ellipsoid", (0.008, 0.012, 0.012), (x, -0.3 * half_y, low + 0.6 * wall), "flag",
-               dice.metal())  # fmt: skip
+    sketch.add(
+        "ellipsoid",
+        (0.008, 0.012, 0.012),
+        (x, -0.3 * half_y, low + 0.6 * wall),
+        "flag",
+        dice.metal(),
+    )

@@ -177,9 +177,12 @@ def hair_dryer(sketch: Sketch, dice: Dice) -> None:
     size = (radius, 0.9 * radius, radius)
     sketch.add("ellipsoid", size, (0, back, height), "back", color)
     sketch.taper(
-        (0, front + 0.01, height), (0, front - 0.04, height), (0.85 * radius, 0.6 * radius),
-        "nozzle", trim,
-    )  # fmt: skip
+        (0, front + 0.01, height),
+        (0, front - 0.04, height),
+        (0.85 * radius, 0.6 * radius),
+        "nozzle",
+        trim,
+    )
     for ring in (0.35, 0.55, 0.75):
         at = (0, back + 0.9 * radius * np.sqrt(1 - ring**2), height)
         sketch.add("torus", (ring * radius, 0.002), at, "grille", trim, rotation=turn)

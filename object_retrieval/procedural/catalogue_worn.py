@@ -100,7 +100,7 @@ def glasses(sketch: Sketch, dice: Dice) -> None:
     color = dice.dark() if dice.chance(0.5) else dice.paint() if dice.chance(0.5) else dice.metal()
     lens: Color = (0.08, 0.08, 0.1) if dice.chance(0.5) else (0.75, 0.83, 0.88)
     radius, wire = dice.between(0.02, 0.026), dice.between(0.0015, 0.003)
-    gap = dice.between(0.008, 0.011)
+    gap, length = dice.between(0.008, 0.011), dice.between(0.085, 0.105)
     z = radius + 0.01
     front = rotation_to(Y)
     for side in (-1, 1):
@@ -109,14 +109,15 @@ def glasses(sketch: Sketch, dice: Dice) -> None:
         sketch.add("cylinder", (radius, 0.001, 0), center, "lens", lens, rotation=front)
         hinge = moved(center, (side * (radius + 0.003), 0, 0.006))
         corner = moved(hinge, (side * 0.004, 0.006, 0))
-        ear = moved(corner, (side * 0.002, 0.095, 0))
+        ear = moved(corner, (side * 0.002, length, 0))
         tip = moved(ear, (-side * 0.006, 0.04, -0.025))
         sketch.tube([hinge, corner, ear], 1.1 * wire, "temple", color)
         sketch.bar(ear, tip, 1.5 * wire, "temple", shade(color, 0.8))
         pad = (0.002, 0.004, 0.006)
         sketch.add("ellipsoid", pad, (side * gap, 0.006, z - 0.006), "nose_pad", (0.8, 0.8, 0.8))
-    arch = [(0.9 * gap * np.cos(a), 0, z + 0.004 + 0.004 * np.sin(a))
-            for a in np.linspace(0, np.pi, 5)]  # fmt: skip
+    arch = [
+        (0.9 * gap * np.cos(a), 0, z + 0.004 + 0.004 * np.sin(a)) for a in np.linspace(0, np.pi, 5)
+    ]
     sketch.tube(arch, 1.2 * wire, "bridge", color)
     sketch.stand()
 
@@ -162,11 +163,11 @@ def shoe(sketch: Sketch, dice: Dice) -> None:
     for y, half_y, half_x in ((0.25, 0.25, 0.85), (-0.12, 0.36, 1.0), (-0.05, 0.3, 0.9)):
         half = (half_x * wide, half_y * length, thick)
         sketch.box(half, (0, y * length, thick), "sole", sole, rounding=0.012)
-    toe = (0.95 * wide, 0.25 * length, 0.048)
-    sketch.add("ellipsoid", toe, (0, -0.24 * length, 2 * thick), "toe", color)
-    middle = (0.8 * wide, 0.36 * length, 0.062)
+    toe = (0.95 * wide, 0.25 * length, 0.036)
+    sketch.add("ellipsoid", toe, (0, -0.24 * length, 0.03 + thick), "toe", color)
+    middle = (0.8 * wide, 0.36 * length, 0.047)
     tilt = turn_about_x(0.3)
-    at = (0, 0.06 * length, 2 * thick + 0.018)
+    at = (0, 0.06 * length, thick + 0.046)
     sketch.add("ellipsoid", middle, at, "upper", color, rotation=tilt)
     top = dice.between(0.17, 0.26) if boot else dice.between(0.085, 0.1)
     heel_y, heel = 0.27 * length, 0.78 * wide
@@ -177,6 +178,6 @@ def shoe(sketch: Sketch, dice: Dice) -> None:
     sketch.disc(0.94 * heel, thick, 0.75 * top, "lining", collar, at=(0, heel_y))
     lace = dice.gray(0.8, 0.98)
     for k in range(4):
-        y, z = -0.13 * length + 0.022 * k, 2 * thick + 0.05 + 0.009 * k
+        y, z = -0.13 * length + 0.022 * k, 2 * thick + 0.058 + 0.011 * k
         for x in (-1, 1):
             sketch.bar((x * 0.022, y, z - 0.004), (-x * 0.022, y + 0.014, z), 0.0028, "lace", lace)
