@@ -67,6 +67,8 @@ def _json_rows(content: Any) -> dict[str, str]:
         # ShapeNet: [{"synsetId": "03001627", "name": "chair", "children": [...]}, ...]; a name
         # lists synonyms, of which the first is the usual word.
         return {str(row["synsetId"]): str(row["name"]).split(",")[0] for row in content}
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__}")
     rows: dict[str, str] = {}
     for key, value in content.items():
         if isinstance(value, str):

@@ -188,7 +188,7 @@ def load_with_trimesh(path: Path, *, looks: bool) -> Any:
         return trimesh.load(
             stream,
             file_type=path.suffix[1:].lower(),
-            resolver=FilesOfFolder(str(path)),
+            resolver=FilesOfFolder(path),
             process=False,
             skip_materials=not looks,
         )
@@ -225,14 +225,18 @@ def _with_shared_corners(shape: RawShape) -> RawShape:
 class FilesOfFolder(FilePathResolver):
     """Files that a mesh names, as long as they lie in its own folder or below."""
 
+    def __init__(self, mesh: Path) -> None:
+        super().__init__(str(mesh))
+        self.mesh = mesh
+
     def get(self, name: str) -> bytes:
         """Content of a file beside the mesh. Raises InputError for one that lies elsewhere."""
-        folder = Path(self.parent).resolve()
+        folder, where = self.mesh.parent.resolve(), f": {str(self.mesh)!r}"
         path = (folder / unquote(name.strip())).resolve()
         if not path.is_relative_to(folder):
-            raise InputError(f"object file names {name!r}, which lies outside its folder")
+            raise InputError(f"object file names {name!r}, which lies outside its folder{where}")
         if not path.is_file():
-            raise InputError(f"object file names {name!r}, which is not beside it")
+            raise InputError(f"object file names {name!r}, which is not beside it{where}")
         return path.read_bytes()
 
 

@@ -128,7 +128,7 @@ def _wavefront_looks(path: Path, shape: RawShape) -> Looks:
 
 def _material_colors(path: Path, file_name: str) -> dict[str, tuple[float, ...]]:
     """The diffuse colour of every material of a library file beside the mesh."""
-    text = FilesOfFolder(str(path)).get(file_name).decode("utf-8", errors="replace")
+    text = FilesOfFolder(path).get(file_name).decode("utf-8", errors="replace")
     colors, name = {}, ""
     for words in map(str.split, text.splitlines()):
         if words[:1] == ["newmtl"]:
