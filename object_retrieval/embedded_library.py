@@ -51,7 +51,7 @@ def embedded_shape(name: str) -> LibraryShape:
     category, _, number = name.rpartition("/")
     instance = object_from_name(f"{category}/library/{number}")
     low, high = instance.bounds
-    solids = refine.fitting_edge(
+    solids = refine.cut_to_fit(
         [primitive.mesh() for primitive in instance.primitives], float((high - low).max())
     )
     counts = [len(vertices) for vertices, _ in solids]

@@ -51,6 +51,8 @@ class BuildReport:
     """Files that the list of categories does not name."""
     repaired: int = 0
     """Shapes with a note of what was changed."""
+    scale_known: bool = True
+    """Whether somebody said what the files' unit is."""
 
     def lines(self) -> list[str]:
         """The report in words."""
@@ -59,6 +61,8 @@ class BuildReport:
             told.append(f"note: {self.unlisted} files are not in the list of categories")
         if self.repaired:
             told.append(f"note: {self.repaired} shapes were repaired, see {LIBRARY_FILE}")
+        if not self.scale_known:
+            told.append("note: the files' unit is unknown, so the shapes tell no size; see --unit")
         told += [f"skipped: {reason}" for _, reason in self.skipped[:5]]
         if len(self.skipped) > 5:
             told.append(f"skipped: {len(self.skipped) - 5} more, see {SKIPPED_FILE}")
@@ -81,7 +85,7 @@ def build_library(
             build with other settings.
     """
     found = _meshes_below(source, out)
-    report = BuildReport(out)
+    report = BuildReport(out, scale_known=settings.metres_per_unit is not None)
     listed = _listed(found, categories, source.resolve().name)
     report.unlisted = len(found) - len(listed)
     listed = dict(list(listed.items())[:limit])

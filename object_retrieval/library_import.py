@@ -39,11 +39,7 @@ def shape_of_file(path: Path, settings: ImportSettings) -> tuple[LibraryShape, t
     faces_seen = triangle_areas(raw, extent) > 0 if len(raw.faces) else np.zeros(0, bool)
     kept = int(faces_seen.sum())
     if kept < FEWEST_TRIANGLES:
-        found = (
-            "no triangles, only points"
-            if not len(raw.faces)
-            else f"only {kept} triangle{'s' * (kept != 1)}"
-        )
+        found = f"only {kept} triangle{'s' * (kept != 1)}" if len(raw.faces) else "no triangles"
         raise InputError(
             f"object has {found}; a library needs surfaces of {FEWEST_TRIANGLES} or more{where}"
         )

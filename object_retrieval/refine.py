@@ -57,7 +57,7 @@ def _cut(faces: np.ndarray, middle: np.ndarray) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def fitting_edge(
+def cut_to_fit(
     solids: list[tuple[np.ndarray, np.ndarray]], extent: float
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """The solids of one shape, cut so that together they have `FEWEST` to `MOST` triangles."""

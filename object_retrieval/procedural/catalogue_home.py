@@ -254,7 +254,7 @@ def toaster(sketch: Sketch, dice: Dice) -> None:
     sketch.disc(0.006, 0.0, 0.02, "foot", dark, at=(0.0, 0.0))
 
 
-def fan_blades(count: int, turn_rad: float) -> np.ndarray:
+def _blade_directions(count: int, turn_rad: float) -> np.ndarray:
     """Directions of the blades in the x-z plane, (count, 3)."""
     angles = turn_rad + np.arange(count) * (2 * np.pi / count)
     return np.stack([np.cos(angles), 0 * angles, np.sin(angles)], axis=1)
@@ -276,7 +276,7 @@ def fan(sketch: Sketch, dice: Dice) -> None:
         sketch.add("torus", (radius, 0.004), (0, y, z), "cage", wire, rotation=turn)
         sketch.add("torus", (0.6 * radius, 0.0025), (0, y, z), "cage", wire, rotation=turn)
     sketch.add("torus", (radius + 0.002, 0.006), (0, -0.01, z), "cage", wire, rotation=turn)
-    for ray in fan_blades(20, 0.0):
+    for ray in _blade_directions(20, 0.0):
         for y in (-0.055, 0.035):
             start = np.array([0, 1.15 * y, z])
             sketch.bar(start, radius * ray + [0, y, z], 0.0016, "cage", wire)
@@ -284,7 +284,7 @@ def fan(sketch: Sketch, dice: Dice) -> None:
             radius * ray + [0, -0.055, z], radius * ray + [0, 0.035, z], 0.0016, "cage", wire
         )
     sketch.rod((0, -0.07, z), (0, -0.05, z), 0.03, "cap", color)
-    for ray in fan_blades(4 if dice.chance(0.4) else 3, dice.between(0, 2)):
+    for ray in _blade_directions(4 if dice.chance(0.4) else 3, dice.between(0, 2)):
         tilted = rotation_to(ray, across=np.cross(ray, Y) + 0.5 * np.array(Y))
         half = (0.26 * radius, 0.0025, 0.36 * radius)
         sketch.box(half, 0.52 * radius * ray + [0, -0.01, z], "blade", blade, rotation=tilted)

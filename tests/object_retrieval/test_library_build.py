@@ -73,6 +73,7 @@ def test_a_tree_becomes_a_library_and_bad_files_are_told(tree, tmp_path):
     rows = (out / SKIPPED_FILE).read_text(encoding="utf-8").splitlines()
     assert rows[0] == "file,reason" and "chair/bad.obj" in rows[1] and "no points" in rows[1]
     assert any("1 skipped" in line for line in report.lines())
+    assert not any("unit is unknown" in line for line in report.lines())
 
 
 def test_a_finished_build_reads_nothing_again(tree, tmp_path, reads):
@@ -130,7 +131,8 @@ def test_other_settings_need_another_folder(tree, tmp_path):
 
 
 def test_unknown_units_tell_no_size(tree, tmp_path):
-    build_library(tree, tmp_path / "out", ImportSettings())
+    report = build_library(tree, tmp_path / "out", ImportSettings())
+    assert any("unit is unknown" in line for line in report.lines())
     library = Library.open(tmp_path / "out")
     assert not any(item.scale_known for item in library.items)
     assert {item.largest_extent_m for item in library.items} == {1.0}

@@ -104,7 +104,7 @@ def test_digits_survive_geographic_coordinates(written):
         ("empty.obj", "", "0 bytes"),
         ("letter.obj", "Dear reader,\nthis is no mesh.\n", "no points"),
         ("one.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "only 1 triangle;"),
-        ("none.obj", CUBE, "no triangles, only points"),
+        ("none.obj", CUBE, "has no triangles; a library"),
         ("nan.obj", CUBE.replace("v 0 0 0", "v nan 0 0") + CUBE_FACES, "1 of the .* 8 points"),
         ("flat.obj", CUBE.replace("1", "0") + CUBE_FACES, "no extent"),
         ("line.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\n" + 9 * "f 1 2 3\n", "has an area"),
