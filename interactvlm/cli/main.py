@@ -30,6 +30,7 @@ VERBS = {
     "convert": "turn released weights into a model folder of this package",
     "transfer": "carry contact or a posed body over to another body's vertices",
     "doctor": "what is installed and found, and how to get the rest",
+    "library": "object shapes: list, show or export them, or make your own meshes a library",
     "models": "the open models for real photos: list or fetch them",
     "perceive": "boxes, masks, keypoints and depth of a photo by open models",
 }
@@ -172,6 +173,6 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     """`--json` as a flag; `evaluate --json FILE` names a file instead."""
     return (
         bool(arguments)
-        and arguments[0] in ("contact", "affordance", "doctor")
+        and arguments[0] in ("contact", "affordance", "doctor", "library")
         and "--json" in arguments
     )

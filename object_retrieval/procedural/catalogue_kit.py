@@ -6,7 +6,7 @@ This module knows how to place solids but not what any object looks like.
 import colorsys
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -154,6 +154,27 @@ class Sketch:
         size = (*radii, _half_length(a, b))
         self.add("cone", size, (a + b) / 2, part, color, rotation=rotation_to(b - a))
 
+    def vessel(
+        self,
+        profile: Sequence[tuple[Number, Number]],
+        half_thickness: Number,
+        part: str,
+        color: Color,
+        *,
+        at: tuple[Number, Number] = (0.0, 0.0),
+    ) -> None:
+        """Thin wall of revolution about an upright axis, through rising (radius, height) points."""
+        for (low, bottom), (high, top) in itertools.pairwise(profile):
+            size = (low, high, (top - bottom) / 2, half_thickness)
+            self.add("shell", size, (*at, (bottom + top) / 2), part, color)
+
+    def wheel(
+        self, hub: Vector, radius: Number, half_width: Number, color: Color, *, part: str = "wheel"
+    ) -> None:
+        """Solid wheel whose axle runs along x."""
+        size = (radius, half_width, 0.4 * half_width)
+        self.add("cylinder", size, hub, part, color, rotation=rotation_to(X))
+
     def slab(
         self, start: Vector, end: Vector, half: tuple[Number, Number], part: str, color: Color
     ) -> None:
@@ -161,6 +182,15 @@ class Sketch:
         a, b = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
         size = (*half, _half_length(a, b))
         self.box(size, (a + b) / 2, part, color, rounding=0.004, rotation=rotation_to(b - a))
+
+    def stand(self) -> None:
+        """Moves all solids up or down until the lowest touches z = 0; before anchors are marked."""
+        assert not self.anchors
+        low = min(primitive.mesh()[0][:, 2].min() for primitive in self.primitives)
+        for at, primitive in enumerate(self.primitives):
+            standing = primitive.object_from_primitive.copy()
+            standing[2, 3] -= low
+            self.primitives[at] = replace(primitive, object_from_primitive=standing)
 
     def surface(self, name: str, point: Vector, normal: Vector, extent: Vector) -> None:
         """Anchor on a face."""

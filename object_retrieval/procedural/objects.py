@@ -26,6 +26,7 @@ from object_retrieval.procedural import (
     catalogue_sport,
 )
 from object_retrieval.procedural.catalogue_kit import Anchor, Dice, Sketch
+from object_retrieval.procedural.library_recipes import LIBRARY_RECIPES
 from object_retrieval.procedural.primitives import KINDS, Primitive, PrimitiveBatch
 from renders.errors import InputError
 from renders.mesh import Mesh
@@ -34,6 +35,7 @@ __all__ = [
     "CATEGORIES",
     "GRIP_FRAME",
     "KINDS",
+    "LIBRARY_CATEGORIES",
     "POOL_SIZES",
     "UNSEEN_CATEGORIES",
     "Anchor",
@@ -47,15 +49,17 @@ __all__ = [
     "pack_objects",
 ]
 
-InstancePool = Literal["train", "test"]
+InstancePool = Literal["train", "test", "library"]
 
-POOL_SIZES: dict[InstancePool, int] = {"train": 4096, "test": 512}
-"""Number of distinct instances per category; the pools share no seed."""
+POOL_SIZES: dict[InstancePool, int] = {"train": 4096, "test": 512, "library": 4096}
+"""Number of distinct instances per category; the pools share no seed. The library's objects
+are in no scene, so that finding a scene's object in the library is never finding the object itself.
+"""
 
 _COVERED_M = 0.002
 """A point of one solid this deep inside another cannot be seen."""
 
-_RECIPES: dict[str, Callable[[Sketch, Dice], None]] = {
+_SCENE_RECIPES: dict[str, Callable[[Sketch, Dice], None]] = {
     "chair": catalogue_seats.chair,
     "stool": catalogue_seats.stool,
     "bench": catalogue_seats.bench,
@@ -85,8 +89,13 @@ _RECIPES: dict[str, Callable[[Sketch, Dice], None]] = {
 UNSEEN_CATEGORIES = ("scooter", "barrel", "guitar", "surfboard", "racket", "bucket")
 """Never shown in training: reserved for `test_unseen`."""
 
-CATEGORIES = tuple(name for name in _RECIPES if name not in UNSEEN_CATEGORIES)
+CATEGORIES = tuple(name for name in _SCENE_RECIPES if name not in UNSEEN_CATEGORIES)
 """Categories for training and for the ordinary test split."""
+
+_RECIPES = _SCENE_RECIPES | LIBRARY_RECIPES
+
+LIBRARY_CATEGORIES = tuple(sorted(_RECIPES))
+"""Every category: those of scenes and those that only the library has."""
 
 GRIP_FRAME = frozenset({"cup", "bottle", "umbrella", "bat", "guitar", "racket"})
 """Hand-held categories: origin in the grip, z along the main axis, no floor contact."""

@@ -1,4 +1,4 @@
-"""Six solids with a differentiable signed distance and a triangle mesh.
+"""Seven solids with a differentiable signed distance and a triangle mesh.
 
 Distances are metres, negative inside. `PrimitiveBatch` evaluates many unions of solids at once.
 This module knows neither object categories nor people; it only knows solids and rigid placements.
@@ -17,9 +17,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from object_retrieval.procedural import solid_meshes
 from renders.errors import InputError
 
-Kind = Literal["box", "cylinder", "capsule", "ellipsoid", "torus", "cone"]
+Kind = Literal["box", "cylinder", "capsule", "ellipsoid", "torus", "cone", "shell"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 SIZE_NAMES: dict[Kind, tuple[str, ...]] = {
@@ -29,12 +30,24 @@ SIZE_NAMES: dict[Kind, tuple[str, ...]] = {
     "ellipsoid": ("radius_x", "radius_y", "radius_z"),
     "torus": ("major_radius", "minor_radius"),
     "cone": ("bottom_radius", "top_radius", "half_height"),
+    "shell": ("bottom_radius", "top_radius", "half_height", "half_thickness"),
 }
 """Meaning of `Primitive.size`, in metres. The axis of every round solid is z.
 
 Half extents of box and cylinder are outer ones: rounding takes material away. A capsule's
-half length is that of its core segment, without the two half spheres.
+half length is that of its core segment, without the two half spheres. A shell is the wall of a
+cone, open at both ends, with round edges; its radii and height are those of the wall's middle.
 """
+
+_MESHERS: dict[Kind, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
+    "box": solid_meshes.box_mesh,
+    "cylinder": solid_meshes.cylinder_mesh,
+    "capsule": solid_meshes.capsule_mesh,
+    "ellipsoid": solid_meshes.ellipsoid_mesh,
+    "torus": solid_meshes.torus_mesh,
+    "cone": solid_meshes.cone_mesh,
+    "shell": solid_meshes.shell_mesh,
+}
 
 _MAY_BE_ZERO = frozenset({"rounding", "bottom_radius", "top_radius"})
 _ROOT_EPSILON = 1e-14
@@ -63,6 +76,10 @@ class Primitive:
         for name, value in zip(names, self.size, strict=True):
             if not value >= 0 or (value == 0 and name not in _MAY_BE_ZERO):
                 raise InputError(f"{self.kind} {name} must be positive, got {value!r}")
+        if self.kind == "shell" and min(self.size[:2]) <= self.size[3]:
+            raise InputError(
+                f"shell radii must be larger than its half_thickness, got {self.size!r}"
+            )
 
     def mesh(self) -> tuple[Float[np.ndarray, "verts 3"], Int[np.ndarray, "faces 3"]]:
         """Closed triangle mesh in the object frame, winding outward."""
@@ -140,6 +157,19 @@ def _cone_distance(x: Tensor, y: Tensor, z: Tensor, size: Sequence[Tensor]) -> T
     return torch.where(inside, -nearest, nearest)
 
 
+def _shell_distance(x: Tensor, y: Tensor, z: Tensor, size: Sequence[Tensor]) -> Tensor:
+    bottom, top, half_height, half_thickness = size[:4]
+    rho = _root(x, y)
+    slope_rho, slope_z = top - bottom, 2 * half_height
+    along = ((rho - bottom) * slope_rho + (z + half_height) * slope_z) / (
+        slope_rho * slope_rho + slope_z * slope_z
+    )
+    along = along.clamp(0, 1)
+    return _root(rho - bottom - slope_rho * along, z + half_height - slope_z * along) - (
+        half_thickness
+    )
+
+
 _DISTANCES: dict[Kind, Callable[[Tensor, Tensor, Tensor, Sequence[Tensor]], Tensor]] = {
     "box": _box_distance,
     "cylinder": _cylinder_distance,
@@ -147,6 +177,7 @@ _DISTANCES: dict[Kind, Callable[[Tensor, Tensor, Tensor, Sequence[Tensor]], Tens
     "ellipsoid": _ellipsoid_distance,
     "torus": _torus_distance,
     "cone": _cone_distance,
+    "shell": _shell_distance,
 }
 
 _SIZE_COLUMNS = max(map(len, SIZE_NAMES.values()))
@@ -286,115 +317,3 @@ def _signed_distance_plain(
         size = [points.new_tensor(value) for value in primitive.size]
         distances.append(_distance(primitive.kind, local, size))
     return torch.stack(distances).amin(dim=0)
-
-
-def _segments(radius_m: float) -> int:
-    """Sides of a circle: thin tubes need few, and objects have many thin tubes."""
-    return 10 if radius_m < 0.02 else 16 if radius_m < 0.06 else 24
-
-
-def _ring_faces(rings: int, columns: int, *, closed: bool = False) -> np.ndarray:
-    """Quads between rings of `columns` points, rings upward, columns counter-clockwise."""
-    grid = np.arange(rings * columns).reshape(rings, columns)
-    low = grid if closed else grid[:-1]
-    high = np.roll(grid, -1, axis=0) if closed else grid[1:]
-    a, b, c, d = low, np.roll(low, -1, axis=1), np.roll(high, -1, axis=1), high
-    return np.stack([a, b, c, a, c, d], axis=-1).reshape(-1, 3)
-
-
-def _revolve(rho: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Surface of revolution of an upward profile, closed by a point at either end."""
-    columns = _segments(float(rho.max()))
-    angle = np.arange(columns) * (2 * np.pi / columns)
-    rings = np.stack(
-        [rho[:, None] * np.cos(angle), rho[:, None] * np.sin(angle), z[:, None] + 0 * angle], -1
-    ).reshape(-1, 3)
-    count = len(rings)
-    vertices = np.concatenate([rings, [[0, 0, z[0]], [0, 0, z[-1]]]])
-    first, last = np.arange(columns), np.arange(count - columns, count)
-    bottom = np.stack([np.roll(first, -1), first, np.full(columns, count)], -1)
-    top = np.stack([last, np.roll(last, -1), np.full(columns, count + 1)], -1)
-    return vertices, np.concatenate([_ring_faces(len(rho), columns), bottom, top])
-
-
-def _cylinder_mesh(radius: float, half_height: float, rounding: float):
-    if rounding == 0:
-        return _revolve(np.array([radius, radius]), np.array([-half_height, half_height]))
-    angle = np.linspace(0, np.pi / 2, 4)
-    rho = radius - rounding * (1 - np.sin(angle))
-    z = -half_height + rounding * (1 - np.cos(angle))
-    return _revolve(np.concatenate([rho, rho[::-1]]), np.concatenate([z, -z[::-1]]))
-
-
-def _capsule_mesh(radius: float, half_length: float):
-    angle = np.linspace(0, np.pi / 2, _segments(radius) // 4 + 1)
-    rho, z = radius * np.sin(angle), -half_length - radius * np.cos(angle)
-    rho, z = np.concatenate([rho[1:], rho[:0:-1]]), np.concatenate([z[1:], -z[:0:-1]])
-    vertices, faces = _revolve(rho, z)
-    vertices[-2:, 2] = -half_length - radius, half_length + radius
-    return vertices, faces
-
-
-def _ellipsoid_mesh(radius_x: float, radius_y: float, radius_z: float):
-    angle = np.linspace(0, np.pi, 15)
-    vertices, faces = _revolve(np.sin(angle[1:-1]), -np.cos(angle[1:-1]))
-    vertices[-2:, 2] = -1, 1
-    return vertices * [radius_x, radius_y, radius_z], faces
-
-
-def _torus_mesh(major: float, minor: float):
-    columns, rings = 2 * _segments(major), _segments(minor)
-    around = np.arange(columns) * (2 * np.pi / columns)
-    tube = np.arange(rings)[:, None] * (2 * np.pi / rings)
-    rho, z = major + minor * np.cos(tube), minor * np.sin(tube)
-    vertices = np.stack([rho * np.cos(around), rho * np.sin(around), z + 0 * around], -1)
-    return vertices.reshape(-1, 3), _ring_faces(rings, columns, closed=True)
-
-
-def _cone_mesh(bottom: float, top: float, half_height: float):
-    # A radius of zero would leave triangles without area; a tenth of a millimetre is invisible.
-    rho = np.maximum([bottom, top], 1e-4)
-    return _revolve(rho, np.array([-half_height, half_height]))
-
-
-@functools.cache
-def _box_template(rounded: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Corner sign and outward direction of every vertex of a box mesh, and its faces."""
-    quarter = np.linspace(0, np.pi / 2, 3) if rounded else np.array([np.pi / 4])
-    steps, rings, columns = len(quarter), 2 * len(quarter), 4 * len(quarter)
-    up, around = np.meshgrid(
-        np.concatenate([quarter - np.pi / 2, quarter]),
-        np.concatenate([quarter + k * np.pi / 2 for k in range(4)]),
-        indexing="ij",
-    )
-    direction = np.stack([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)], -1)
-    sign_up = np.broadcast_to(np.repeat([-1, 1], steps)[:, None], up.shape)
-    sign_x = np.broadcast_to(np.repeat([1, -1, -1, 1], steps), up.shape)
-    sign_y = np.broadcast_to(np.repeat([1, 1, -1, -1], steps), up.shape)
-    sign = np.stack([sign_x, sign_y, sign_up], -1)
-    corner = np.arange(4) * steps
-    top = corner + (rings - 1) * columns
-    caps = [corner[[0, 2, 1]], corner[[0, 3, 2]], top[[0, 1, 2]], top[[0, 2, 3]]]
-    faces = np.concatenate([_ring_faces(rings, columns), caps])
-    # The rings at either pole shrink to one point per corner: weld them, drop empty triangles.
-    keys = np.round(np.concatenate([sign, direction], -1).reshape(-1, 6), 6) + 0.0
-    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
-    faces = inverse.reshape(-1)[faces]
-    degenerate = (faces == np.roll(faces, 1, axis=1)).any(axis=1)
-    return unique[:, :3], unique[:, 3:], faces[~degenerate]
-
-
-def _box_mesh(half_x: float, half_y: float, half_z: float, rounding: float):
-    sign, direction, faces = _box_template(rounding > 0)
-    core = np.array([half_x, half_y, half_z]) - rounding
-    return sign * core + rounding * direction, faces
-
-
-_MESHERS: dict[Kind, Callable[..., tuple[np.ndarray, np.ndarray]]] = {
-    "box": _box_mesh,
-    "cylinder": _cylinder_mesh,
-    "capsule": _capsule_mesh,
-    "ellipsoid": _ellipsoid_mesh,
-    "torus": _torus_mesh,
-    "cone": _cone_mesh,
-}

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from trimesh.exchange.load import mesh_formats
 from trimesh.resolvers import FilePathResolver
 
-from interactvlm.errors import InputError
+from renders.errors import InputError
 
 LARGEST_BYTES = 2**31
 """Larger files, or arrays that unpack to more, are refused; 2 million triangles take a tenth."""
@@ -88,7 +88,7 @@ def _read_wavefront(path: Path) -> RawShape:
     """Lines `v` in their order and lines `f`, polygons as fans; all else is for the looks only."""
     numbers, corners = array("d"), array("l")
     too_few = 0
-    for line, words in _lines(path):
+    for line, words in word_lines(path):
         if words[0] == "v":
             if len(words) < 4:
                 raise InputError(f"point in line {line} has no three numbers: {str(path)!r}")
@@ -117,7 +117,7 @@ def _polygon(words: Sequence[str], points_so_far: int) -> list[int] | None:
 def _read_points_text(path: Path) -> RawShape:
     """One point a line: x y z, then anything; PIAD puts an id and a category in front."""
     numbers = array("d")
-    for line, words in _lines(path):
+    for line, words in word_lines(path):
         words = " ".join(words).replace(",", " ").replace(";", " ").split()
         if words[:1] == ["//"] or (not numbers and len(words) == 1):
             continue  # a comment, or a count or title in front
@@ -167,16 +167,13 @@ def _read_arrays(path: Path) -> RawShape:
 
 
 def _read_trimesh(path: Path) -> RawShape:
-    """Any mesh or scene; its looks are not read, and no file beyond its folder."""
-    with open(path, "rb") as stream:
-        loaded: Any = trimesh.load(
-            stream,
-            file_type=path.suffix[1:].lower(),
-            resolver=_SameFolder(str(path)),
-            process=False,
-            skip_materials=True,
-        )
-    parts = list(_parts(loaded))
+    """Any mesh or scene, without its looks."""
+    parts = []
+    for _, part, scene_from_part in placed_parts(load_with_trimesh(path, looks=False)):
+        points, faces = _arrays_of(part)
+        if scene_from_part is not None:
+            points = points @ scene_from_part[:3, :3].T + scene_from_part[:3, 3]
+        parts.append((points, faces))
     starts = np.cumsum([0, *(len(points) for points, _ in parts)])
     points = np.concatenate([_positions([]), *(points for points, _ in parts)])
     shifted = [faces + start for (_, faces), start in zip(parts, starts[:-1], strict=True)]
@@ -184,15 +181,27 @@ def _read_trimesh(path: Path) -> RawShape:
     return _with_shared_corners(shape) if path.suffix.lower() in _SOUPS else shape
 
 
-def _parts(loaded: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Points and triangles of every part of a scene, each time it is placed."""
+def load_with_trimesh(path: Path, *, looks: bool) -> Any:
+    """A mesh or scene as trimesh gives it, points in the file's order; reads no file beyond the
+    folder of `path`, and pictures only for `looks`."""
+    with open(path, "rb") as stream:
+        return trimesh.load(
+            stream,
+            file_type=path.suffix[1:].lower(),
+            resolver=FilesOfFolder(path),
+            process=False,
+            skip_materials=not looks,
+        )
+
+
+def placed_parts(loaded: Any) -> Iterator[tuple[str, Any, np.ndarray | None]]:
+    """Name, geometry and scene_from_part of every part of a scene, each time it is placed."""
     if not isinstance(loaded, trimesh.Scene):
-        yield _arrays_of(loaded)
+        yield "", loaded, None
         return
     for node in loaded.graph.nodes_geometry:
         scene_from_part, name = loaded.graph[node]
-        points, faces = _arrays_of(loaded.geometry[name])
-        yield points @ scene_from_part[:3, :3].T + scene_from_part[:3, 3], faces
+        yield str(name), loaded.geometry[name], scene_from_part
 
 
 def _arrays_of(part: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -213,21 +222,25 @@ def _with_shared_corners(shape: RawShape) -> RawShape:
     return RawShape(shape.points[first[order]], _triangles(faces), (*shape.notes, note))
 
 
-class _SameFolder(FilePathResolver):
+class FilesOfFolder(FilePathResolver):
     """Files that a mesh names, as long as they lie in its own folder or below."""
+
+    def __init__(self, mesh: Path) -> None:
+        super().__init__(str(mesh))
+        self.mesh = mesh
 
     def get(self, name: str) -> bytes:
         """Content of a file beside the mesh. Raises InputError for one that lies elsewhere."""
-        folder = Path(self.parent).resolve()
+        folder, where = self.mesh.parent.resolve(), f": {str(self.mesh)!r}"
         path = (folder / unquote(name.strip())).resolve()
         if not path.is_relative_to(folder):
-            raise InputError(f"object file names {name!r}, which lies outside its folder")
+            raise InputError(f"object file names {name!r}, which lies outside its folder{where}")
         if not path.is_file():
-            raise InputError(f"object file names {name!r}, which is not beside it")
+            raise InputError(f"object file names {name!r}, which is not beside it{where}")
         return path.read_bytes()
 
 
-def _lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
+def word_lines(path: Path) -> Iterator[tuple[int, Sequence[str]]]:
     """Words of every line that has some, with its number; what follows a # is left out."""
     # Names of materials may be in any encoding; numbers never are.
     with open(path, encoding="utf-8", errors="replace") as stream:
