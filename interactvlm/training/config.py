@@ -59,12 +59,12 @@ class TrainConfig:
     tower_scenes: int = 3072
     """Only the first so many scenes teach the photo tower. The later stages learn on the others,
     where there are any: the tower is surer of scenes it learnt from than of a user's photo."""
-    language_steps: int = 4000
+    language_steps: int = 3000
     """Steps in which language model and token projection learn to read the frozen tower."""
     view_steps: int = 400
     """Steps that teach the view encoder where on the body or object a pixel lies; it is frozen
     afterwards."""
-    localizer_steps: int = 2400
+    localizer_steps: int = 2000
     """Steps in which FeatLift and the mask decoder learn on the finished tokens."""
     batch: int = 24
     """Pictures per step and process."""
