@@ -23,6 +23,8 @@ from renders.errors import InputError
 ONE_PART = "object"
 """Name of the only part where a file names none, or so many that none means anything."""
 MOST_PARTS = 64
+_PLACEHOLDER = 100
+"""Every channel of the picture that trimesh makes up, of 255."""
 _UNKNOWN = 0.5
 """Grey of points without a colour beside others that have one."""
 _BY_TRIMESH = (".glb", ".gltf", ".ply", ".off")
@@ -81,13 +83,13 @@ def _point_colors(part: Any) -> np.ndarray | None:
     visual = getattr(part, "visual", None)
     if visual is None or not visual.defined:
         return None
-    if visual.kind == "texture":
-        found = np.asarray(visual.material.to_color(visual.uv))
-        if found.ndim == 1:  # one colour for all
-            found = np.tile(found, (len(part.vertices), 1))
-    else:
-        found = np.asarray(visual.vertex_colors)
-    return found[:, :3] / 255.0
+    if visual.kind != "texture":
+        return np.asarray(visual.vertex_colors)[:, :3] / 255.0
+    found = visual.material.to_color(visual.uv)
+    # Where a file gives places in a picture but no picture, trimesh puts a plain grey one.
+    if found is None or (np.asarray(found)[..., :3] == _PLACEHOLDER).all():
+        return None
+    return np.broadcast_to(found, (len(part.vertices), 4))[:, :3] / 255.0
 
 
 def _wavefront_looks(path: Path, shape: RawShape) -> Looks:
@@ -116,7 +118,7 @@ def _wavefront_looks(path: Path, shape: RawShape) -> Looks:
             used += [color] * triangles
     if behind and all(len(row) == 3 for row in behind):
         colors = np.array(behind)
-        return _named(colors / 255 if colors.max() > 1 else colors, names)
+        return _named(colors / 255 if np.nanmax(colors) > 1 else colors, names)
     if not any(found is not None for found in used):
         return _named(None, names, notes)
     colors = np.full((len(shape.points), 3), _UNKNOWN)
@@ -143,5 +145,7 @@ def _named(colors: np.ndarray | None, names: list[str], notes: tuple[str, ...] =
     if len(parts) > MOST_PARTS:
         parts, names = (ONE_PART,), [ONE_PART] * len(names)
     index = {name: at for at, name in enumerate(parts)}
+    if colors is not None:
+        colors = np.clip(np.nan_to_num(colors, nan=_UNKNOWN), 0, 1)
     part_of_face = np.array([index[name] for name in names], dtype=np.int64)
     return Looks(colors, parts, part_of_face, notes)

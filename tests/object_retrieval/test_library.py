@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from object_retrieval import embedded_library
-from object_retrieval.library import Library, LibraryItem, SizePrior
+from object_retrieval.library import Library, LibraryItem, LibraryShape, SizePrior
 from object_retrieval.library_build import export_library
 from object_retrieval.library_files import (
     LIBRARY_FILE,
+    StoredItem,
     gltf_from_library,
     library_from_gltf,
     mesh_file,
+    write_items,
+    write_shape,
 )
 from object_retrieval.library_picture import contact_sheet, draw_shape, shape_picture
 from renders.errors import InputError
@@ -238,3 +241,19 @@ def test_pictures_of_nothing_are_white():
     sheet = contact_sheet([("é", nothing)] * 5, columns=2, tile_px=20)
     assert sheet.size == (40, 3 * 34)
     assert shape_picture("x", nothing, tile_px=20).width == 80
+
+
+def test_odd_names_of_parts_survive(tmp_path):
+    parts = ("world", "a/b", "geometry_0", 'Größe "x" {}', "part 0", "object", "base\nframe")
+    steps = torch.arange(len(parts)).repeat_interleave(3)[:, None]
+    corners = torch.eye(3).repeat(len(parts), 1) + steps
+    faces = torch.arange(3 * len(parts)).reshape(-1, 3)
+    shape = LibraryShape(Mesh(corners, faces), parts, torch.arange(len(parts)))
+    odd = LibraryItem("odd", "odd", shape.extent_m, parts, len(parts), "x", "CC0-1.0")
+    write_shape(tmp_path, "odd.glb", shape)
+    write_items(tmp_path, [StoredItem(odd, "odd.glb")])
+    again = Library.open(tmp_path).shape("odd")
+    assert again.mesh.vertex_colors is None
+    for part in range(len(parts)):
+        (face,) = again.mesh.faces[again.part_of_face == part]
+        assert sorted(again.mesh.vertices[face].tolist()) == sorted(corners[faces[part]].tolist())

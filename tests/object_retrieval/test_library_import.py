@@ -202,3 +202,15 @@ def test_a_picture_on_the_surface_becomes_colours(tmp_path):
     box.export(tmp_path / "box.glb")
     found = looks_of(tmp_path / "box.glb")
     np.testing.assert_allclose(found.colors, np.tile([0, 1, 0], (8, 1)), atol=0.01)
+
+
+def test_colours_that_say_nothing_are_none(written):
+    # Places in a picture, but no picture: trimesh makes a grey one up.
+    header = "ply\nformat ascii 1.0\nelement vertex 3\n"
+    header += "".join(f"property float {name}\n" for name in ("x", "y", "z", "s", "t"))
+    header += "element face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    found = looks_of(written("uv.ply", header + "0 0 0 0 0\n1 0 0 1 0\n0 1 0 0 1\n3 0 1 2\n"))
+    assert found.colors is None and found.notes == ()
+    lines = ["v 0 0 0 nan 0 1\n", "v 1 0 0 1 0 0\n", "v 0 1 0 -1 0.5 0\n"]
+    found = looks_of(written("nan.obj", "".join(lines) + "f 1 2 3\n"))
+    assert found.colors.tolist() == [[0.5, 0, 1], [1, 0, 0], [0, 0.5, 0]]

@@ -1,5 +1,7 @@
 """Every category of the embedded library: closed, metric, named parts, fit to carry contact."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -26,7 +28,8 @@ LARGEST_M = {
 """Range of the largest side of real ones."""
 
 
-def shapes(category, count=4):
+@functools.cache
+def shapes(category, count=3):
     return [embedded_shape(f"{category}/{number:04d}") for number in range(count)]
 
 
@@ -57,9 +60,9 @@ def test_shapes_are_closed_metric_and_have_named_parts(category):
 
 @pytest.mark.parametrize("category", LIBRARY_CATEGORIES)
 def test_variants_differ_and_come_again(category):
-    first, second = shapes(category), shapes(category)
-    assert [s.content_hash() for s in first] == [s.content_hash() for s in second]
-    assert len({s.content_hash() for s in first}) == len(first)
+    hashes = [shape.content_hash() for shape in shapes(category)]
+    assert embedded_shape(f"{category}/0001").content_hash() == hashes[1]
+    assert len(set(hashes)) == len(hashes)
 
 
 @pytest.mark.parametrize("category", sorted(SCENE))
@@ -68,8 +71,8 @@ def test_the_library_has_no_object_of_a_scene(category):
         primitives = object_from_name(f"{category}/{pool}/{number:04d}").primitives
         return tuple((p.size, p.color) for p in primitives)
 
-    scenes = {looks(pool, k) for pool in ("train", "test") for k in range(20)}
-    assert not scenes & {looks("library", k) for k in range(20)}
+    scenes = {looks(pool, k) for pool in ("train", "test") for k in range(12)}
+    assert not scenes & {looks("library", k) for k in range(12)}
 
 
 @pytest.mark.parametrize(
