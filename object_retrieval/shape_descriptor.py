@@ -12,7 +12,7 @@ from torch import Tensor
 from object_retrieval.surface import sample_surface
 from renders.mesh import Mesh, PointCloud
 
-POINTS = 384
+POINTS = 256
 """Points of a surface that are paired with each other."""
 _HEIGHTS, _ACROSS, _RISE = 4, 12, 10
 """Bins of pairs: height of the middle, horizontal and vertical distance."""
