@@ -5,7 +5,7 @@ Vectors of one back end have length 1 and are compared by inner product. Knows n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,8 +27,8 @@ class ObjectPicture:
 
     rgb: UInt8[np.ndarray, "height width 3"]
     """The crop, or a whole photo with a mask."""
-    mask: Bool[np.ndarray, "height width"] | None = None
-    """True on the object; None when only the crop tells."""
+    mask: Bool[np.ndarray, "rows columns"] | None = None
+    """True on the object, of the picture's size; None when only the crop tells."""
 
     def __post_init__(self) -> None:
         height, width = self.rgb.shape[:2]
@@ -47,6 +47,7 @@ class ObjectPicture:
         return f"ObjectPicture({width}x{height} px{'' if self.mask is None else ', mask'})"
 
 
+@runtime_checkable
 class EmbeddingBackend(Protocol):
     """A model, or a computation, that compares what it is asked with library shapes."""
 

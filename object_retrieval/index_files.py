@@ -87,8 +87,9 @@ def _checked(info: IndexInfo) -> IndexInfo:
 class IndexWriter:
     """Writes an index block by block; a context manager that finishes when nothing was raised.
 
-    Killed half way, it goes on with the same folder and key: `count` says how many rows are safe,
-    and the caller adds what comes after them.
+    Killed half way, it goes on with the same folder and key: `count` and `last_name` say which rows
+    are safe, and the caller adds what comes after them. One process at a time: those that may meet
+    hold a lock.
     """
 
     def __init__(self, folder: Path, dim: int, key: str) -> None:
@@ -111,9 +112,12 @@ class IndexWriter:
         self._vectors.truncate(HEADER_BYTES + self.count * dim * _ITEM_BYTES)
         self._names.truncate(self._info.names_bytes)
         self._digest = hashlib.sha256()
+        self.last_name: str | None = None
+        """Name of the last row that is safely on disk."""
         with open(self._part / NAMES, "rb") as stream:
-            while piece := stream.read(1 << 20):
-                self._digest.update(piece)
+            for line in stream:
+                self._digest.update(line)
+                self.last_name = line.decode()[:-1]
 
     @property
     def count(self) -> int:
@@ -164,6 +168,7 @@ class IndexWriter:
             longest=max(self._info.longest, longest),
         )
         self._save_state()
+        self.last_name = names[-1] if names else self.last_name
 
     def _save_state(self) -> None:
         for stream in (self._vectors, self._names):
