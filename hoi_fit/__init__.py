@@ -1,1 +1,1 @@
-"""Reserved for fitting person and object into one metric frame (docs/design.md). Empty so far."""
+"""Fitting person and object into one metric frame: alignment of contacts so far."""

@@ -4,11 +4,11 @@ Knows folders, sizes and hashes; nothing of what the files mean. `assets/manifes
 file that must not change silently: `{"mini/model.safetensors": {"bytes": 1, "sha256": "..."}}`.
 """
 
-import hashlib
 import json
 from pathlib import Path
 
 from interactvlm.errors import AssetError
+from renders.cache import file_sha256
 
 MANIFEST_FILE = "manifest.json"
 MINI = "mini"
@@ -90,12 +90,6 @@ def verified_sha256(path: Path) -> str:
             f"install the package again: {str(path)!r}"
         )
     return found
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, read in pieces."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path | None = None) -> Path:

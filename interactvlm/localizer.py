@@ -210,12 +210,23 @@ def covered_patches(
 
     As many for every view as the fullest one needs; emptier views add patches without surface.
     """
+    return listed_patches(patch_cover(valid, grid))
+
+
+def patch_cover(
+    valid: Bool[Tensor, "views height width"], grid: int
+) -> Bool[Tensor, "views patches"]:
+    """Which patches of the grid see a surface or lie within one mask pixel of it."""
     side = valid.shape[-1] // grid
     reach = max(1, side // 4)
     near = F.max_pool2d(valid.float()[:, None], 2 * reach + 1, stride=1, padding=reach)
-    touched = F.max_pool2d(near, side).flatten(1)
-    count = max(1, int(touched.sum(1).max()))
-    return touched.topk(count, dim=1).indices.sort(dim=1).values
+    return F.max_pool2d(near, side).flatten(1) > 0
+
+
+def listed_patches(cover: Bool[Tensor, "views patches"]) -> Int[Tensor, "views listed"]:
+    """Flat indices of covered patches, as many for every view as the fullest one needs."""
+    count = max(1, int(cover.sum(1).max()))
+    return cover.float().topk(count, dim=1).indices.sort(dim=1).values
 
 
 def upscale_masks(

@@ -276,14 +276,14 @@ class InteractVLM(ModelParts):
         self,
         image: Image.Image,
         label: str,
-        surface: Mesh | PointCloud,
+        surface: Mesh | PointCloud | SurfaceViews,
         *,
         affordance: str = "",
         ask: questions.ObjectJob | None = None,
         box_xyxy_px: Sequence[int | float] | None = None,
         known_only: bool = True,
     ) -> ContactMap:
-        """Where on an object's mesh or points its use, or the person's touch, is.
+        """Where on an object's mesh or points (or their views) its use, or the person's touch, is.
 
         `ask` chooses between `affordance` and contact on the `object`; None takes what the weights
         were trained for. A given `affordance` ("sit") begins the model's answer, which goes on from
@@ -299,7 +299,7 @@ class InteractVLM(ModelParts):
         self.tokenizer.plain(affordance)
         begun = questions.begun_answer(self.config, affordance, job)
         asked = self.known_label(label) if known_only else label
-        views = self.object_views(surface)
+        views = surface if isinstance(surface, SurfaceViews) else self.object_views(surface)
         question = questions.object_question(self.config, asked, job)
         (answer,) = self._answers(image, [question], "object", box_xyxy_px, begun)
         (contact,) = self._contact_maps([asked], [answer], views, "object")

@@ -1,6 +1,6 @@
 """An object that a user brings: read, judged, and made ready for the canonical views.
 
-Knows shapes and their faults; how files are written is another module's. Views scale the object,
+How files are written and what makes a shape unusable are other modules'. Views scale the object,
 so its unit does not matter; which way is up does.
 """
 
@@ -15,9 +15,9 @@ from scipy.spatial import KDTree
 from torch import Tensor
 
 from interactvlm.assets_dir import file_sha256
-from interactvlm.errors import InputError
-from interactvlm.object_formats import RawShape, read_shape
 from interactvlm.results import ContactMap
+from object_retrieval.object_formats import RawShape, read_shape
+from object_retrieval.shape_checks import checked_extent
 from renders.mesh import Mesh, PointCloud
 
 UpAxis = Literal["y", "z"]
@@ -28,8 +28,6 @@ MOST_DRAWN = 8192
 discs of fixed size more would only hide each other."""
 _CLOUD_SUFFIXES = (".npy", ".npz", ".ply", ".txt", ".xyz")
 """Formats in which points without triangles are nothing unusual."""
-_SIZES = (1e-9, 1e9)
-"""Extent, in the file's unit, beyond which single precision or common sense ends."""
 _ROUNDING = 1e-4
 """Share of the extent by which stored coordinates may be rounded before it is told."""
 _FEW_FACES = 4
@@ -90,24 +88,13 @@ def load_object(path: Path, up: UpAxis = "y") -> ObjectShape:
     """
     path = Path(path)
     raw = read_shape(path)
-    where = f": {str(path)!r}"
-    _require_points(raw, where)
-    _require_fitting_faces(raw, where)
+    extent = checked_extent(raw, path)
     middle = (raw.points.max(0) + raw.points.min(0)) / 2
-    extent = float((raw.points.max(0) - raw.points.min(0)).max())
-    if not extent > 0:
-        raise InputError(f"object has no extent, all its {len(raw.points)} points are equal{where}")
-    if not _SIZES[0] <= extent <= _SIZES[1]:
-        raise InputError(
-            f"object is {extent:.3g} units large, allowed are {_SIZES[0]:g} to {_SIZES[1]:g}; "
-            f"scale it{where}"
-        )
-    upright = _y_up(torch.from_numpy((raw.points - middle) / extent).float(), up)
+    upright = y_up(torch.from_numpy((raw.points - middle) / extent).float(), up)
     faces, drawn = torch.from_numpy(raw.faces), None
     surface: Mesh | PointCloud = PointCloud(upright)
     if len(faces):
         surface = Mesh(upright, faces)
-        _require_area(surface, where)
     elif len(upright) > MOST_DRAWN:
         surface, drawn = _thinned(upright)
     return ObjectShape(
@@ -119,31 +106,6 @@ def load_object(path: Path, up: UpAxis = "y") -> ObjectShape:
         drawn=drawn,
         notes=(*raw.notes, *_shape_notes(raw, path), *_rounding_notes(raw.points, extent)),
     )
-
-
-def _require_points(raw: RawShape, where: str) -> None:
-    if not len(raw.points):
-        raise InputError(f"object file holds no points; export the object again{where}")
-    bad = np.flatnonzero(~np.isfinite(raw.points).all(axis=1))
-    if len(bad):
-        raise InputError(
-            f"{len(bad)} of the object's {len(raw.points)} points are NaN or infinite, the first "
-            f"at index {bad[0]}; repair or export it again{where}"
-        )
-
-
-def _require_fitting_faces(raw: RawShape, where: str) -> None:
-    if len(raw.faces) and not 0 <= raw.faces.min() <= raw.faces.max() < len(raw.points):
-        raise InputError(
-            f"the object's faces name points {raw.faces.min()} to {raw.faces.max()} (from 0), it "
-            f"has {len(raw.points)}; the file is damaged{where}"
-        )
-
-
-def _require_area(mesh: Mesh, where: str) -> None:
-    first, second, third = mesh.vertices[mesh.faces].unbind(1)
-    if not bool((torch.linalg.cross(second - first, third - first).abs() > 0).any()):
-        raise InputError(f"none of the object's {mesh.num_faces} triangles has an area{where}")
 
 
 def _thinned(
@@ -191,7 +153,7 @@ def _rounding_notes(points: Float[np.ndarray, "points 3"], extent: float) -> lis
     ]
 
 
-def _y_up(points: Float[Tensor, "points 3"], up: UpAxis) -> Float[Tensor, "points 3"]:
+def y_up(points: Float[Tensor, "points 3"], up: UpAxis) -> Float[Tensor, "points 3"]:
     """The object's own frame turned into that of the views: x right, y up, z to the front."""
     if up == "y":
         return points

@@ -1,7 +1,10 @@
 """Canonical views of a body or an object, rendered and encoded once, ready for many questions."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from jaxtyping import Float, Int
@@ -9,7 +12,7 @@ from torch import Tensor
 
 from interactvlm.config import InteractVLMConfig
 from interactvlm.localizer import MVLocalizer, covered_patches
-from renders.canonical import ViewSet
+from renders.canonical import ViewSet, build_object_view_set
 from renders.lifting import PixelSurfaceMap
 from renders.mesh import Mesh, PointCloud
 
@@ -49,5 +52,34 @@ def encode_surface(
         cameras=seen_set.camera_vectors.to(device),
         surface_map=lift_set.surface_map.to(device),
         view_set=lift_set,
+        patches=patches,
+    )
+
+
+def draw_object_views(
+    localizer: MVLocalizer,
+    config: InteractVLMConfig,
+    surface: Mesh | PointCloud,
+    device: torch.device,
+    folder: Path | None = None,
+) -> SurfaceViews:
+    """Views of an object that is not worth a place in the user's cache, as one of thousands is.
+
+    What was drawn is kept in `folder`, else nowhere.
+    """
+    with TemporaryDirectory() if folder is None else nullcontext(folder) as kept:
+        seen = build_object_view_set(surface, config.view_resolution_px, Path(kept))
+        same = config.lift_resolution_px == config.view_resolution_px
+        lifted = (
+            seen if same else build_object_view_set(surface, config.lift_resolution_px, Path(kept))
+        )
+    patches = None
+    if config.localizer.patches == "covered":
+        patches = covered_patches(seen.valid, config.localizer.grid).to(device)
+    return SurfaceViews(
+        embeddings=localizer.encode_views(seen.images).float(),
+        cameras=seen.camera_vectors.to(device),
+        surface_map=lifted.surface_map.to(device),
+        view_set=lifted,
         patches=patches,
     )

@@ -41,6 +41,8 @@ HUMAN_SIMPLE_ANSWERS = (
     "Contact is marked. {token}",
     "Touched here. {token}",
 )
+AFFORDANCE_ANSWER = "Used to {affordance}."
+"""How an answer about an object begins that says what the object is used for."""
 OBJECT_ANSWERS = (
     "The object is touched here. {token}",
     "The person touches this area. {token}",
@@ -84,18 +86,22 @@ def answer(
     *,
     touched: bool,
     parts: Sequence[str] = (),
+    affordance: str = "",
     target: Target = "human",
     rng: random.Random | None = None,
 ) -> str:
     """The answer that trains the model.
 
     Body parts are named when given; with none (nothing reaches the naming threshold, or they
-    were dropped on purpose) the simple wording is used. Without contact no `token` is written.
+    were dropped on purpose) the simple wording is used. An answer about an object first says what
+    it is used for, if that is given. Without contact no `token` is written.
     """
     if not touched:
         return fill(_choose(NO_CONTACT_ANSWERS, rng), label)
     if target == "object":
-        return fill(_choose(OBJECT_ANSWERS, rng), label, token=token)
+        told = fill(_choose(OBJECT_ANSWERS, rng), label, token=token)
+        used = AFFORDANCE_ANSWER.format(affordance=affordance)
+        return f"{used} {told}" if affordance else told
     if not parts:
         return fill(_choose(HUMAN_SIMPLE_ANSWERS, rng), label, token=token)
     options = HUMAN_PARTS_ANSWERS
@@ -108,26 +114,30 @@ def sample(
     *,
     touched: bool,
     parts: Sequence[str] = (),
+    affordance: str = "",
     target: Target = "human",
     rng: random.Random,
     drop_parts: float = 0.0,
 ) -> tuple[str, str]:
     """One (question, answer) pair for training.
 
-    With probability `drop_parts` both are of the simple kind, so that the contact token cannot
-    lean on the words in front of it alone.
+    With probability `drop_parts` a pair about the body is of the simple kind, so that the contact
+    token cannot lean on the words in front of it alone.
     Source: the published recipe's body-part dropout (0.5 in its corrected version).
     """
     simple = target == "human" and rng.random() < drop_parts
     asked = question(label, target=target, simple=simple, rng=rng)
     told = answer(
-        label, token, touched=touched, parts=() if simple else parts, target=target, rng=rng
-    )
+        label, token, touched=touched, parts=() if simple else parts, affordance=affordance,
+        target=target, rng=rng,
+    )  # fmt: skip
     return asked, told
 
 
-def corpus(labels: Sequence[str], part_names: Sequence[str]) -> list[str]:
-    """Every template with every label and all part names: what a small tokenizer is trained on.
+def corpus(
+    labels: Sequence[str], part_names: Sequence[str], affordances: Sequence[str] = ()
+) -> list[str]:
+    """Every template with every label, part name and affordance: what a small tokenizer learns on.
 
     With the blank in front with which they follow the words before them in a conversation.
     """
@@ -137,7 +147,10 @@ def corpus(labels: Sequence[str], part_names: Sequence[str]) -> list[str]:
         HUMAN_SIMPLE_ANSWERS, OBJECT_ANSWERS, NO_CONTACT_ANSWERS,
     )  # fmt: skip
     templates = [f" {template}" for group in groups for template in group]
-    return [fill(template, label, **words) for label in ("", *labels) for template in templates]
+    used = [f" {AFFORDANCE_ANSWER}".format(affordance=affordance) for affordance in affordances]
+    return used + [
+        fill(template, label, **words) for label in ("", *labels) for template in templates
+    ]
 
 
 def _choose(options: Sequence[str], rng: random.Random | None) -> str:

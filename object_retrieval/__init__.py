@@ -1,1 +1,1 @@
-"""Reserved for finding an object's shape for a photo (docs/design.md). Empty so far."""
+"""Finding an object's shape for a photo: the library of shapes (docs/design.md)."""

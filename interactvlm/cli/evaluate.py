@@ -3,16 +3,18 @@
 from typing import Annotated, Any, Union
 
 EXAMPLES = """\
-The first word names the benchmark. `synthetic` is generated here when it is missing; the others
-need the publisher's files (docs/datasets.md says where to get them and under which licence).
+The first word names the benchmark. `synthetic` and `retrieval` use scenes that are generated here
+when they are missing; the others need the publisher's files (docs/datasets.md says where to get
+them and under which licence).
 
 examples:
   interactvlm evaluate synthetic --split test
   interactvlm evaluate synthetic --split test --count 64 --json numbers.json
+  interactvlm evaluate retrieval --split test --json numbers.json
   interactvlm evaluate damon --root datasets/damon --weights runs/mini/weights
   interactvlm evaluate piad --root datasets/piad --split unseen-test --limit 100"""
 
-BENCHMARKS = ("synthetic", "damon", "piad", "3dir", "pico", "rich")
+BENCHMARKS = ("synthetic", "retrieval", "damon", "piad", "3dir", "pico", "rich")
 
 
 def prepare(arguments: list[str]) -> list[str]:
@@ -29,18 +31,38 @@ def config_class() -> Any:
     """What the command line is parsed into: one kind of settings per benchmark."""
     import tyro
 
-    from interactvlm.evaluation.config import BENCHMARK_CONFIGS, EvaluateConfig
+    from interactvlm.evaluation.config import (
+        BENCHMARK_CONFIGS,
+        EvaluateConfig,
+        RetrievalEvaluateConfig,
+    )
 
-    kinds: dict[str, Any] = {"synthetic": EvaluateConfig, **BENCHMARK_CONFIGS}
+    own = {"synthetic": EvaluateConfig, "retrieval": RetrievalEvaluateConfig}
+    kinds: dict[str, Any] = own | BENCHMARK_CONFIGS
     members = [Annotated[kinds[name], tyro.conf.subcommand(name)] for name in BENCHMARKS]
     return Union[tuple(members)]  # noqa: UP007 - made of a list
 
 
 def run(config: Any) -> int:
     """0 when all was measured, 1 when a photo could not be read or asked about."""
-    from interactvlm.evaluation.config import EvaluateConfig
+    from interactvlm.evaluation.config import EvaluateConfig, RetrievalEvaluateConfig
 
+    if isinstance(config, RetrievalEvaluateConfig):
+        return _retrieval(config)
     return _synthetic(config) if isinstance(config, EvaluateConfig) else _published(config)
+
+
+def _retrieval(config: Any) -> int:
+    from interactvlm.cli.output import chatter_to_stderr, to_stdout
+
+    with chatter_to_stderr():
+        from interactvlm.evaluation.retrieval import evaluate_retrieval, format_numbers
+
+        numbers = evaluate_retrieval(config)
+    to_stdout(format_numbers(numbers))
+    if config.json is not None:
+        to_stdout(f"numbers: {config.json}")
+    return 0
 
 
 def _synthetic(config: Any) -> int:

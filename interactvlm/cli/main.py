@@ -22,6 +22,7 @@ from interactvlm.cli.output import to_stdout
 VERBS = {
     "contact": "where the person in a photo touches what: report, mesh and numbers",
     "affordance": "where an object is used or touched, on its mesh or points, as a photo shows",
+    "retrieve": "shapes of a library for an object, by its label, picture or mesh",
     "demo": "contact on an example photo and on a generated scene with known truth",
     "evaluate": "measure the model on a benchmark",
     "synth": "generate people with objects, exact contacts and pictures",
@@ -30,6 +31,7 @@ VERBS = {
     "convert": "turn released weights into a model folder of this package",
     "transfer": "carry contact or a posed body over to another body's vertices",
     "doctor": "what is installed and found, and how to get the rest",
+    "library": "object shapes: list, show or export them, or make your own meshes a library",
     "models": "the open models for real photos: list or fetch them",
     "perceive": "boxes, masks, keypoints and depth of a photo by open models",
 }
@@ -48,6 +50,7 @@ examples:
   interactvlm contact photo.jpg --label chair --label cup --out result
   interactvlm contact photo.jpg --json
   interactvlm affordance photo.jpg --object chair.obj --label chair --weights DIR
+  interactvlm retrieve --label "office chair"
   interactvlm demo
 
   interactvlm VERB --help    options of one verb
@@ -172,6 +175,6 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     """`--json` as a flag; `evaluate --json FILE` names a file instead."""
     return (
         bool(arguments)
-        and arguments[0] in ("contact", "affordance", "doctor")
+        and arguments[0] in ("contact", "affordance", "doctor", "library", "retrieve")
         and "--json" in arguments
     )

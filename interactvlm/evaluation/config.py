@@ -32,6 +32,35 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class RetrievalEvaluateConfig:
+    """Measure retrieval of shapes: by crops of generated scenes, bad scans and labels."""
+
+    split: Literal["val", "test", "test_unseen"] = "test"
+    """Scenes whose objects are cut out; `test_unseen` has the categories kept from all training."""
+    data: Path = Path("data/synthetic")
+    """Folder of the data set; the split is generated there when it is missing."""
+    count: int = 320
+    """Scenes."""
+    seed: int = 0
+    """Seed of the generated split and of the scans."""
+    scans: int = 3
+    """Unseen shapes per category that are scanned."""
+    least_px: int = 64
+    """Objects of which fewer pixels are visible are left out, and counted."""
+    library: Path | None = None
+    """Folder of a library. Without it: the embedded one."""
+    weights: Path | None = None
+    """Picture encoder. Without it: the shipped one."""
+    json: Path | None = None
+    """Write the numbers to this file."""
+
+    def __post_init__(self) -> None:
+        for name in ("count", "scans", "least_px"):
+            if getattr(self, name) < 1:
+                raise _refused(f"{name} must be at least 1, got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
 class BenchmarkConfig:
     """Measure a model on a published data set; a stopped run goes on where it was."""
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from interactvlm.assets_dir import default_weights, file_sha256
 from interactvlm.errors import AssetError
 from interactvlm.evaluation.config import EvaluateConfig
+from interactvlm.evaluation.object_side import agreement, ask_objects, object_scores
 from interactvlm.evaluation.priors import ContactPriors
 from interactvlm.metrics import (
     ContactSample,
@@ -94,6 +95,12 @@ def evaluate(config: EvaluateConfig) -> Report:
     }
     touched = {n: [s for s in samples[n] if s.target.any()] for n in ("lift", "interaction_oracle")}
     report["ceilings"] = {name: _mean_f1(group) for name, group in touched.items()}
+    if "object" in model.config.trained_for:
+        body = {(q.scene, q.label): q.said["model"] >= calibration.model for q in questions}
+        objects = list(ask_objects(model, folder, shards, config, body))
+        report["object"] = object_scores(objects, "model")
+        report["baselines"]["label_mean"]["object"] = object_scores(objects, "label_mean")
+        report["body_to_object"] = agreement(objects)
     report["shuffled_images"] = config.shuffle_images
     report["provenance"] = {
         "weights": str(config.weights or "mini"),
@@ -184,7 +191,7 @@ def lift_ceiling(
     model: InteractVLM, views: SurfaceViews, contact: Float[Tensor, "labels verts"]
 ) -> Float[Tensor, "labels verts"]:
     """True masks at the decoder's resolution, lifted: what perfect masks would score."""
-    from interactvlm.training.localizer_stage import low_res_targets
+    from interactvlm.training.token_banks import low_res_targets
 
     target, _ = low_res_targets(views, contact, model.config.localizer.low_res_px)
     logits = torch.logit(target.clamp(1e-4, 1 - 1e-4))
@@ -309,4 +316,24 @@ def format_report(report: Report) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     ceilings = ", ".join(f"{k} {v:.3f}" for k, v in report["ceilings"].items())
-    return "\n".join([*lines, f"ceilings: {ceilings}"])
+    return "\n".join([*lines, f"ceilings: {ceilings}", *_object_lines(report)])
+
+
+def _object_lines(report: Report) -> list[str]:
+    """Heat on objects, where the weights were trained for it."""
+    if "object" not in report:
+        return []
+    lines = []
+    for name, part in (("model", report), ("label_mean", report["baselines"]["label_mean"])):
+        s = part["object"]
+        lines.append(
+            f"objects, {name}: SIM {s['sim']:.3f}, AUC {s['auc']:.3f}, aIOU {s['aiou']:.3f}, "
+            f"MAE {s['mae']:.3f} over {s['count']}"
+        )
+    apart = report["body_to_object"]
+    if apart["count"]:
+        lines.append(
+            f"contact of the body lies {apart['distance_cm']:.1f} cm from that of the object, over "
+            f"{apart['count']} questions"
+        )
+    return lines

@@ -6,8 +6,8 @@ from typing import Literal
 
 from interactvlm.errors import InputError
 
-DATA_VERSION = "scenes-2"
-"""Part of every manifest: bump it when the same seed would give other scenes."""
+DATA_VERSION = "scenes-3"
+"""Part of every manifest: bump it when the same seed would give other scenes or other files."""
 
 
 @dataclass(frozen=True)

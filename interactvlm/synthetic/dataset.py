@@ -20,7 +20,7 @@ from human_recovery.anny_body import AnnyBody
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
 from interactvlm.synthetic.config import DATA_VERSION, SynthConfig
-from interactvlm.synthetic.contact import scene_contact
+from interactvlm.synthetic.contact import OBJECT_POINTS, object_heat, scene_contact
 from interactvlm.synthetic.render import PosedScene, Style, pose_scenes, render_scene, sample_camera
 from interactvlm.synthetic.sampling import SPLITS, Split, draw_recipe
 from interactvlm.synthetic.scene import PlacedObject, SceneState
@@ -39,6 +39,10 @@ class GeneratedScene:
     state: SceneState
     contact: np.ndarray
     """Bool (objects, vertices)."""
+    object_points: np.ndarray
+    """Float32 (objects, points, 3) on each object's surface, metres, its own frame."""
+    object_heat: np.ndarray
+    """Float32 (objects, points): how near the body is; 0 on objects that are not touched."""
     posed: PosedScene
 
 
@@ -118,8 +122,23 @@ def _finish(solved: list[tuple[SceneRecipe, Solution]]) -> list[GeneratedScene]:
         intended = np.array([placed.touched for placed in state.objects], dtype=bool)
         either = np.array([placed.interaction == "beside" for placed in state.objects], dtype=bool)
         if ((contact.any(1) == intended) | either).all():
-            finished.append(GeneratedScene(recipe, state, contact, posed))
+            points, heat = _object_side(state, vertices, contact)
+            finished.append(GeneratedScene(recipe, state, contact, points, heat, posed))
     return finished
+
+
+def _object_side(
+    state: SceneState, vertices_world: torch.Tensor, contact: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Points of every object and their heat."""
+    faces = get_topology("anny").faces
+    points = np.stack([p.instance.surface_points(OBJECT_POINTS) for p in state.objects])
+    heat = np.zeros(points.shape[:2], np.float32)
+    for index in contact.any(1).nonzero()[0]:
+        pose = np.asarray(state.objects[index].world_from_object, np.float32)
+        placed = points[index] @ pose[:3, :3].T + pose[:3, 3]
+        heat[index] = object_heat(placed, vertices_world, faces)
+    return points, heat
 
 
 def _state(recipe: SceneRecipe, solution: Solution) -> SceneState:
@@ -167,10 +186,12 @@ def _render_all(
         k: [] for k in ("rgb", "instance", "part", "vertex", "depth", "keypoints")
     }
     rows: list[np.ndarray] = []
-    entries = []
+    points, heat, entries = [], [], []
     for scene in scenes:
         entry = _entry(scene, len(rows), config.views, len(pictures["rgb"]))
         rows += list(scene.contact)
+        points.append(scene.object_points)
+        heat.append(scene.object_heat)
         for view in range(config.views):
             rng = np.random.default_rng([SPLITS.index(config.split), scene.state.seed, 1 + view])
             picture, camera = take_picture(scene.posed, rng, config.size_px)
@@ -180,6 +201,8 @@ def _render_all(
         entries.append(entry)
     arrays = {name: np.stack(values) for name, values in pictures.items()}
     arrays["contact"] = np.packbits(np.stack(rows), axis=1)
+    arrays["object_points"] = np.concatenate(points).astype(np.float16)
+    arrays["object_heat"] = (255 * np.concatenate(heat)).round().astype(np.uint8)
     return arrays, entries
 
 

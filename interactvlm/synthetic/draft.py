@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from interactvlm.synthetic.articulation import Pose, mirror_pose
-from interactvlm.synthetic.objects import Anchor, InstancePool, ObjectInstance, build_object
 from interactvlm.synthetic.scene import Side
 from interactvlm.synthetic.solver import ObjectPlan, SceneRecipe, Touch
+from object_retrieval.procedural.objects import Anchor, InstancePool, ObjectInstance, build_object
 
 ANYWHERE = (9.0, 9.0, 9.0)
 SIDES: tuple[Side, Side] = ("left", "right")

@@ -16,9 +16,9 @@ from interactvlm.synthetic.draft import (
     suffix,
     triple,
 )
-from interactvlm.synthetic.objects import Anchor, ObjectInstance
 from interactvlm.synthetic.scene import Side
 from interactvlm.synthetic.solver import ObjectPlan, Touch
+from object_retrieval.procedural.objects import Anchor, ObjectInstance
 
 CARRIED = {"suitcase": "side_handle", "backpack": "top_handle", "bucket": "handle"}
 

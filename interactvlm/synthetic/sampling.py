@@ -12,9 +12,9 @@ import torch
 from interactvlm.synthetic import hand_tasks, postures, surroundings
 from interactvlm.synthetic.articulation import fast_body
 from interactvlm.synthetic.draft import SIDES, Draft
-from interactvlm.synthetic.objects import CATEGORIES, InstancePool
 from interactvlm.synthetic.scene import Side
 from interactvlm.synthetic.solver import SceneRecipe
+from object_retrieval.procedural.objects import CATEGORIES, InstancePool
 
 Split = Literal["train", "val", "test", "test_unseen"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test", "test_unseen")

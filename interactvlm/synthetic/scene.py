@@ -11,9 +11,19 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float32
 
-from interactvlm.synthetic.objects import ObjectInstance
+from object_retrieval.procedural.objects import ObjectInstance
 
 Side = Literal["left", "right", "both", "none"]
+
+AFFORDANCE_OF = {
+    "sit": "sit", "lie": "lie", "stand_on": "stand", "step_on": "step", "lean": "lean",
+    "ride": "ride", "push": "push", "pull": "pull", "hold": "grasp", "hold_both": "lift",
+    "carry": "carry", "swing": "swing", "wear": "wear", "type": "type", "kick": "kick",
+    "beside": "rest",
+}  # fmt: skip
+"""What an interaction uses its object for, as one verb."""
+AFFORDANCES = tuple(sorted(AFFORDANCE_OF.values()))
+"""Every such verb."""
 
 
 @dataclass(frozen=True)

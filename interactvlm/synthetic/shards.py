@@ -3,8 +3,9 @@
 `SPLIT/shard-00000/`: `rgb.npy` uint8 (pictures, size, size, 3); `instance.npy` uint8 (0 background,
 1 person, 2.. objects); `part.npy` uint8 (0 none, 1..15 body parts); `vertex.npy` uint16 (nearest
 body vertex, 65535 none); `depth.npy` float16 metres (0 background); `keypoints.npy` float32
-(pictures, 25, 3) x, y in pixels and visibility; `contact.npy` uint8, one bit per vertex, a row per
-(scene, object); `manifest.json` with everything else.
+(pictures, 25, 3) x, y in pixels and visibility. A row per (scene, object): `contact.npy` uint8, one
+bit per body vertex; `object_points.npy` float16 (points, 3) metres on the object's surface, in its
+own frame; `object_heat.npy` uint8 (points), 255 in contact. `manifest.json` has everything else.
 """
 
 import json
@@ -19,8 +20,12 @@ from jaxtyping import Bool, Float, UInt8, UInt16
 
 from interactvlm.errors import AssetError
 from interactvlm.synthetic.config import DATA_VERSION
+from interactvlm.synthetic.scene import AFFORDANCE_OF
 
-ARRAYS = ("rgb", "instance", "part", "vertex", "depth", "keypoints", "contact")
+ARRAYS = (
+    "rgb", "instance", "part", "vertex", "depth", "keypoints", "contact", "object_points",
+    "object_heat",
+)  # fmt: skip
 NO_VERTEX = 65535
 """Where a picture does not show the person."""
 
@@ -30,12 +35,19 @@ class ObjectRecord:
     """One object of a stored scene."""
 
     label: str
+    instance: str
+    """Name of the shape, as `object_from_name` takes it."""
     interaction: str
     side: str
     """Side of the person's body: left, right, both or none."""
     touched: bool
     """Whether any body vertex is in contact (by distance, not by intent)."""
     contact_row: int
+
+    @property
+    def affordance(self) -> str:
+        """What the object is used for, as one verb; "" where it is not touched."""
+        return AFFORDANCE_OF[self.interaction] if self.touched else ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,12 @@ class SceneShards:
             for scene in shard.manifest["scenes"]:
                 objects = tuple(
                     ObjectRecord(
-                        o["label"], o["interaction"], o["side"], o["touched"], o["contact_row"]
+                        o["label"],
+                        o["instance"],
+                        o["interaction"],
+                        o["side"],
+                        o["touched"],
+                        o["contact_row"],
                     )
                     for o in scene["objects"]
                 )
@@ -137,6 +154,16 @@ class SceneShards:
         """Exact contact of every object of a scene."""
         rows = self._shards[scene.shard].arrays["contact"][[o.contact_row for o in scene.objects]]
         return np.unpackbits(rows, axis=1, count=self.num_vertices).astype(bool)
+
+    def object_points(self, scene: SceneRecord) -> Float[np.ndarray, "objects points 3"]:
+        """Points on every object's surface, metres, in the object's own frame (z up)."""
+        rows = [o.contact_row for o in scene.objects]
+        return self._shards[scene.shard].arrays["object_points"][rows].astype(np.float32)
+
+    def object_heat(self, scene: SceneRecord) -> Float[np.ndarray, "objects points"]:
+        """1 where a point is in contact with the body, less around it, 0 if nothing touches."""
+        rows = [o.contact_row for o in scene.objects]
+        return self._shards[scene.shard].arrays["object_heat"][rows].astype(np.float32) / 255
 
     def details(self, scene: SceneRecord) -> dict[str, Any]:
         """The scene's whole manifest entry: poses, cameras, body parameters."""

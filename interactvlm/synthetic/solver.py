@@ -24,8 +24,8 @@ from interactvlm.synthetic.articulation import (
     hand_frame,
     torso_frame,
 )
-from interactvlm.synthetic.objects import ObjectInstance, pack_objects
 from interactvlm.synthetic.scene import Side
+from object_retrieval.procedural.objects import ObjectInstance, pack_objects
 
 FRAMES = ("world", "hand.L", "hand.R", "torso")
 _PATCH_WIDTH = 24

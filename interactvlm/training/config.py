@@ -34,6 +34,10 @@ class LossWeights:
     """Front or back, as the photo tower sees it."""
     touch: float = 0.4
     """Which body parts touch an object, as the photo tower sees it at every pixel of the object."""
+    object_token: float = 1.0
+    """Heat on a coarse grid, from the object's contact token; prepares it for its decoder."""
+    object_heat: float = 1.0
+    """Dice, squared and focal error of the heat on the object's views."""
     direct: float = 1.0
     """Per-vertex head on the contact token; prepares the token before the decoder learns."""
 
@@ -55,11 +59,12 @@ class TrainConfig:
     tower_scenes: int = 3072
     """Only the first so many scenes teach the photo tower. The later stages learn on the others,
     where there are any: the tower is surer of scenes it learnt from than of a user's photo."""
-    language_steps: int = 4000
+    language_steps: int = 3000
     """Steps in which language model and token projection learn to read the frozen tower."""
-    view_steps: int = 200
-    """Steps that teach the view encoder where on the body a pixel lies; it is frozen afterwards."""
-    localizer_steps: int = 2400
+    view_steps: int = 400
+    """Steps that teach the view encoder where on the body or object a pixel lies; it is frozen
+    afterwards."""
+    localizer_steps: int = 2000
     """Steps in which FeatLift and the mask decoder learn on the finished tokens."""
     batch: int = 24
     """Pictures per step and process."""
@@ -81,6 +86,12 @@ class TrainConfig:
     """Share of answers without body-part words."""
     absent: float = 0.2
     """Share of pictures with an extra question about an object that is not there."""
+    about_objects: float = 0.4
+    """How often a question about the body has a sister about the object."""
+    object_surfaces: int = 1500
+    """Objects whose views the object decoder learns on; each takes a megabyte of memory."""
+    object_batch: int = 8
+    """Objects per step in the localizer stage."""
     precision: Literal["fp32", "bf16"] = "bf16"
     """Number type of forward passes."""
     device: Literal["auto", "cpu"] = "auto"
@@ -101,9 +112,18 @@ class TrainConfig:
     """Ablation: whether a view sees all lifted vectors or its own."""
 
     def __post_init__(self) -> None:
-        sizes = ("batch", "queries", "localizer_batch", "tower_scenes", "log_every", "save_every")
+        sizes = (
+            "batch",
+            "queries",
+            "localizer_batch",
+            "tower_scenes",
+            "object_batch",
+            "log_every",
+            "save_every",
+        )
         for name in sizes:
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} must be positive, got {getattr(self, name)!r}")
-        if not 0 <= self.part_dropout <= 1 or not 0 <= self.absent <= 1:
-            raise InputError("part_dropout and absent are shares between 0 and 1")
+        shares = (self.part_dropout, self.absent, self.about_objects)
+        if not all(0 <= share <= 1 for share in shares):
+            raise InputError("part_dropout, absent and about_objects are shares between 0 and 1")

@@ -15,13 +15,19 @@ from torch import Tensor, nn
 
 from human_recovery.parts import PART_NAMES, mirror_part, part_shares, parts_in_contact
 from human_recovery.topology import BodyTopology
+from interactvlm.config import TokenConfig
+from interactvlm.object_file import y_up
 from interactvlm.perception import FINE_STRIDE, NUM_KEYPOINTS, NUM_PARTS
 from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneRecord, SceneShards
+from interactvlm.templates import Target
+from interactvlm.training.object_grid import HeatGrid, heat_grid
 
 KEYPOINT_MIRROR: tuple[int, ...] = (0, *(i + 1 if i % 2 else i - 1 for i in range(1, 23)), 24, 23)
 """Partner of each keypoint: after the nose they come in left/right pairs."""
 PART_MIRROR: tuple[int, ...] = tuple(PART_NAMES.index(mirror_part(name)) for name in PART_NAMES)
 """Partner of each body part; unsided parts are their own."""
+GRID_CELLS = 6
+"""Cells along each axis of the grid that teaches the object's contact token."""
 TOUCHING_SHARE = 0.03
 """Share of a part's vertices in contact from which the part touches an object."""
 
@@ -33,7 +39,15 @@ class Query:
     picture: int
     label: str
     contact: Bool[Tensor, "verts"]
+    """Of the body, whatever the question is about."""
     parts: tuple[str, ...]
+    target: Target = "human"
+    """Whether contact on the body or on the object is asked for."""
+    affordance: str = ""
+    grid: HeatGrid | None = None
+    """Heat of the object, in questions about it."""
+    surface: tuple[SceneRecord, int] | None = None
+    """Scene and place in it of the object, in questions about it."""
 
     @property
     def touched(self) -> bool:
@@ -70,13 +84,17 @@ class SceneSampler:
         labels: tuple[str, ...],
         seed: int,
         scenes: Sequence[SceneRecord] | None = None,
+        about_objects: float = 0.0,
     ) -> None:
-        """`scenes`: those of the shards that may be drawn; None means all."""
+        """`scenes`: those of the shards that may be drawn; None means all. `about_objects`: how
+        often a question about the body has a sister about the object."""
         self.shards, self.topology, self.labels, self.seed = shards, topology, labels, seed
         self.scenes = shards.scenes if scenes is None else scenes
+        self.about_objects = about_objects
         self.partner = topology.symmetric_partner
         self.part_mirror = part_mirror_table()
         self._touched: dict[int, Float[Tensor, "objects parts"]] = {}
+        self._grids: dict[int, list[HeatGrid]] = {}
         place = topology.canonical_vertices.float()
         self.place = torch.cat([place, torch.zeros(1, 3)])  # the last row: no body point
 
@@ -91,7 +109,13 @@ class SceneSampler:
             step += 1
 
     def draw(
-        self, rng: np.random.Generator, count: int, *, with_queries: bool, absent: float = 0.0
+        self,
+        rng: np.random.Generator,
+        count: int,
+        *,
+        with_queries: bool,
+        absent: float = 0.0,
+        mirroring: bool = True,
     ) -> PictureBatch:
         """One random batch with mirroring, small turns and shifts, and colour jitter."""
         rgb, classes, keypoints, vertices, queries = [], [], [], [], []
@@ -99,7 +123,7 @@ class SceneSampler:
         for position in range(count):
             scene = self.scenes[rng.integers(len(self.scenes))]
             picture = self.shards.picture(scene, int(rng.integers(len(scene.pictures))))
-            mirrored = bool(rng.random() < 0.5)
+            mirrored = bool(rng.random() < 0.5) and mirroring
             names = [o.label for o in scene.objects]
             picture = warp(picture, rng)
             target = class_map(picture.instance, picture.part, names, self.labels)
@@ -125,6 +149,7 @@ class SceneSampler:
                 if mirrored:
                     contact = contact[:, self.partner]
                 queries += self._queries(position, names, contact, rng, absent)
+                queries += self._object_queries(position, scene, contact, mirrored, rng)
         vertex = torch.from_numpy(np.stack(vertices).astype(np.int64))
         on_body = vertex != NO_VERTEX
         return PictureBatch(
@@ -169,6 +194,44 @@ class SceneSampler:
             nothing = torch.zeros(self.shards.num_vertices, dtype=torch.bool)
             queries.append(self._query(position, str(rng.choice(others)), nothing))
         return queries
+
+    def _object_queries(
+        self,
+        position: int,
+        scene: SceneRecord,
+        contact: Bool[Tensor, "objects verts"],
+        mirrored: bool,
+        rng: np.random.Generator,
+    ) -> list[Query]:
+        """Questions about some of the objects themselves."""
+        if not self.about_objects:
+            return []
+        asked = rng.random(len(scene.objects)) < self.about_objects
+        return [
+            Query(
+                position,
+                record.label,
+                contact[place],
+                (),
+                "object",
+                record.affordance,
+                grid.mirrored() if mirrored else grid,
+                (scene, place),
+            )
+            for place, (record, grid) in enumerate(
+                zip(scene.objects, self._heat_grids(scene), strict=True)
+            )
+            if asked[place]
+        ]
+
+    def _heat_grids(self, scene: SceneRecord) -> list[HeatGrid]:
+        if scene.seed not in self._grids:
+            points = torch.from_numpy(self.shards.object_points(scene))
+            heat = torch.from_numpy(self.shards.object_heat(scene))
+            self._grids[scene.seed] = [
+                heat_grid(y_up(p, "z"), h, GRID_CELLS) for p, h in zip(points, heat, strict=True)
+            ]
+        return self._grids[scene.seed]
 
     def _query(self, position: int, label: str, contact: Bool[Tensor, "verts"]) -> Query:
         parts = tuple(parts_in_contact(contact, self.topology)) if contact.any() else ()
@@ -252,13 +315,22 @@ def jitter(
 
 
 def text_pairs(
-    queries: tuple[Query, ...], token: str, rng: random.Random, drop_parts: float
+    queries: tuple[Query, ...], tokens: TokenConfig, rng: random.Random, drop_parts: float
 ) -> list[tuple[str, str]]:
     """A question and its true answer for every query."""
     from interactvlm.templates import sample
 
     return [
-        sample(q.label, token, touched=q.touched, parts=q.parts, rng=rng, drop_parts=drop_parts)
+        sample(
+            q.label,
+            tokens.human if q.target == "human" else tokens.object,
+            touched=q.touched,
+            parts=q.parts,
+            affordance=q.affordance,
+            target=q.target,
+            rng=rng,
+            drop_parts=drop_parts,
+        )
         for q in queries
     ]
 

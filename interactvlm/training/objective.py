@@ -13,7 +13,7 @@ from torch.nn import functional
 from interactvlm.perception import NUM_PARTS, Perception, facing_sign, normalize_pixels
 from interactvlm.tokens import IGNORED, TokenBatch
 from interactvlm.training.config import LossWeights
-from interactvlm.training.data import PictureBatch
+from interactvlm.training.data import GRID_CELLS, PictureBatch
 
 Terms = dict[str, Tensor]
 
@@ -81,6 +81,12 @@ class LanguageBatch:
     picture: Int[Tensor, "queries"]
     label_index: Int[Tensor, "queries"]
     contact: Bool[Tensor, "queries verts"]
+    """Of the body, also in questions about the object."""
+    about_object: Bool[Tensor, "queries"]
+    heat: Float[Tensor, "queries cells"]
+    """Of the object on its grid; 0 in questions about the body."""
+    filled: Bool[Tensor, "queries cells"]
+    """Cells that hold any of the object."""
 
 
 class Objective(nn.Module):
@@ -92,6 +98,7 @@ class Objective(nn.Module):
         self.losses = losses
         width = model.language.vision.width
         self.token_head = VertexHead(model.config.localizer.dim, num_vertices)
+        self.object_head = VertexHead(model.config.localizer.dim, GRID_CELLS**3)
         self.direct = DirectRegressor(width, len(model.config.labels), num_vertices)
 
     def forward(self, batch: PictureBatch, language: LanguageBatch | None = None) -> Terms:
@@ -116,12 +123,19 @@ class Objective(nn.Module):
         decision = decision_loss(starts, batch.contact.any(1), model.no_contact_starts)
         terms["decision"] = self.losses.decision * decision
         row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.human_id)
-        token = model.token_projection(hidden[row, at])
         contact = batch.contact.float()
         if len(row):
+            token = model.token_projection(hidden[row, at])
             terms["token"] = self.losses.direct * contact_loss(self.token_head(token), contact[row])
-        direct = self.direct(tokens.index_select(0, batch.picture), batch.label_index)
-        terms["direct"] = self.losses.direct * contact_loss(direct, contact)
+        row, at = model.language.emitting(batch.text.input_ids, model.tokenizer.object_id)
+        if len(row):
+            token = model.token_projection(hidden[row, at])
+            heat = heat_loss(self.object_head(token), batch.heat[row], batch.filled[row])
+            terms["object_token"] = self.losses.object_token * heat
+        body = (~batch.about_object).nonzero().flatten()
+        seen = tokens.index_select(0, batch.picture[body])
+        direct = self.direct(seen, batch.label_index[body])
+        terms["direct"] = self.losses.direct * contact_loss(direct, contact[body])
         return terms
 
 
@@ -135,14 +149,18 @@ def build_language_batch(
     if len(queries) > limit:
         queries = tuple(rng.sample(queries, limit))
     tokenizer, config = model.tokenizer, model.config
-    pairs = text_pairs(queries, config.tokens.human, rng, drop_parts)
+    pairs = text_pairs(queries, config.tokens, rng, drop_parts)
     examples = [tokenizer.example(asked, told, config.template_style) for asked, told in pairs]
     index = ["", *config.labels]
+    nothing = torch.zeros(GRID_CELLS**3)
     return LanguageBatch(
         tokenizer.batch(examples),
         torch.tensor([q.picture for q in queries]),
         torch.tensor([index.index(q.label) for q in queries]),
         torch.stack([q.contact for q in queries]),
+        torch.tensor([q.target == "object" for q in queries]),
+        torch.stack([nothing if q.grid is None else q.grid.heat.flatten() for q in queries]),
+        torch.stack([nothing > 0 if q.grid is None else q.grid.filled.flatten() for q in queries]),
     )
 
 
@@ -240,3 +258,18 @@ def contact_loss(
     touched = contact.any(1)
     per_vertex = (plain + focal).mean() * math.sqrt(logits.shape[1] / 100)
     return per_vertex + (dice * touched).sum() / touched.sum().clamp(min=1)
+
+
+def heat_loss(
+    logits: Float[Tensor, "queries cells"],
+    heat: Float[Tensor, "queries cells"],
+    filled: Bool[Tensor, "queries cells"],
+) -> Float[Tensor, ""]:
+    """Cross-entropy over the cells that hold any of the object, and Dice per query."""
+    logits = logits.float()
+    wrong = functional.binary_cross_entropy_with_logits(logits, heat, reduction="none")
+    count = filled.sum(1).clamp(min=1)
+    probability = logits.sigmoid() * filled
+    overlap = 2 * (probability * heat).sum(1)
+    dice = 1 - (overlap + 1e-3) / (probability.sum(1) + heat.sum(1) + 1e-3)
+    return ((wrong * filled).sum(1) / count).mean() + dice.mean()

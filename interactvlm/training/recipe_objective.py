@@ -7,11 +7,9 @@ Source: InteractVLM, training forward pass; each single loss is in `interactvlm.
 
 import random
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 import torch
@@ -29,7 +27,7 @@ from interactvlm.localizer import upscale_masks
 from interactvlm.model import InteractVLM
 from interactvlm.photo import read_photo
 from interactvlm.preprocessing import sam_pixels, sam_resized_hw
-from interactvlm.surface_views import SurfaceViews
+from interactvlm.surface_views import SurfaceViews, draw_object_views
 from interactvlm.tokens import IGNORED
 from interactvlm.training.recipe_data import Drawn
 from interactvlm.training.recipe_words import (
@@ -40,7 +38,6 @@ from interactvlm.training.recipe_words import (
     photo_turns,
 )
 from interactvlm.training.recipes import Recipe
-from renders.canonical import build_object_view_set
 from renders.lifting import lift_human_logits, lift_object_logits
 from renders.mesh import Mesh, PointCloud
 
@@ -150,18 +147,9 @@ class RecipeObjective:
         return hidden[at[0]]
 
     def _views_of_object(self, surface: Mesh | PointCloud) -> SurfaceViews:
-        """As `InteractVLM.object_views`, but not in the user's cache, which thousands of objects
-        would fill: kept in `object_folder`, else drawn anew each time."""
-        config, device, kept = self.model.config, self.model.device, self.object_folder
-        with TemporaryDirectory() if kept is None else nullcontext(kept) as folder:
-            scratch = Path(folder)
-            seen = build_object_view_set(surface, config.view_resolution_px, scratch)
-            lifted = build_object_view_set(surface, config.lift_resolution_px, scratch)
-        return SurfaceViews(
-            embeddings=self.model.localizer.encode_views(seen.images).float(),
-            cameras=seen.camera_vectors.to(device),
-            surface_map=lifted.surface_map.to(device),
-            view_set=lifted,
+        model = self.model
+        return draw_object_views(
+            model.localizer, model.config, surface, model.device, self.object_folder
         )
 
     def _autocast(self) -> torch.autocast:

@@ -16,6 +16,10 @@ TOKENS_PER_LOCALIZER_STEP = 12
 """Size of the token bank per localizer step; more than batch / epochs would ever revisit."""
 
 
+OBJECT_TOKENS_PER_SURFACE = 4
+"""Questions per object whose views are kept: several pictures of each."""
+
+
 def main(config: TrainConfig) -> Path:
     """Train and save; returns the folder of the weights (`OUT/weights`)."""
     config.out.mkdir(parents=True, exist_ok=True)
@@ -52,11 +56,8 @@ def _threads(config: TrainConfig) -> int:
 
 
 def _finish(config: TrainConfig) -> Path:
-    from interactvlm.training.localizer_stage import (
-        collect_tokens,
-        train_localizer,
-        train_view_encoder,
-    )
+    from interactvlm.training.localizer_stage import train_localizer, train_view_encoder
+    from interactvlm.training.token_banks import collect_object_tokens, collect_tokens
     from interactvlm.training.trainer import build_workspace, run_stage
 
     work = build_workspace(config)
@@ -64,7 +65,9 @@ def _finish(config: TrainConfig) -> Path:
     run_stage(work, "language", config.language_steps)
     train_view_encoder(work)
     count = TOKENS_PER_LOCALIZER_STEP * config.localizer_steps
-    train_localizer(work, collect_tokens(work, count))
+    bank = collect_tokens(work, count)
+    objects = collect_object_tokens(work, OBJECT_TOKENS_PER_SURFACE * config.object_surfaces)
+    train_localizer(work, bank, objects)
     return _publish(work)
 
 
@@ -73,6 +76,7 @@ def _publish(work: Any) -> Path:
     from dataclasses import replace
 
     from interactvlm.evaluation.config import EvaluateConfig
+    from interactvlm.evaluation.object_priors import measure_object_priors
     from interactvlm.evaluation.priors import measure_priors
     from interactvlm.evaluation.synthetic import ask_all, calibrate
     from interactvlm.generation import NEVER_REFUSES
@@ -86,6 +90,7 @@ def _publish(work: Any) -> Path:
     direct = {k: v.half() for k, v in work.objective.direct.state_dict().items()}
     save_weights(direct, folder / "direct")
     measure_priors(work.shards).save(folder / "priors.npz")
+    measure_object_priors(work.shards).save(folder / "object_priors.npz")
     shards = SceneShards(config.data / "val")
     asked = EvaluateConfig(split="val", data=config.data, count=len(shards.scenes))
     thresholds = calibrate(list(ask_all(model, folder, shards, asked)))

@@ -17,15 +17,16 @@ from human_recovery.topology import get_topology
 from interactvlm.errors import InputError
 from interactvlm.model import InteractVLM
 from interactvlm.presets import preset
-from interactvlm.synthetic.objects import CATEGORIES
+from interactvlm.synthetic.scene import AFFORDANCES
 from interactvlm.synthetic.shards import SceneShards
-from interactvlm.templates import corpus
+from interactvlm.templates import AFFORDANCE_ANSWER, corpus
 from interactvlm.tokens import Tokenizer
 from interactvlm.training.config import TrainConfig
 from interactvlm.training.data import SceneSampler
 from interactvlm.training.log import TrainingLog
 from interactvlm.training.objective import Objective, build_language_batch
 from interactvlm.training.schedule import RunningAverage, build_optimizer, rate_factor
+from object_retrieval.procedural.objects import CATEGORIES
 from renders.cache import atomic_write
 
 AVERAGE_EVERY = 4
@@ -56,9 +57,15 @@ def build_model(config: TrainConfig, labels: tuple[str, ...] = CATEGORIES) -> In
     shape = preset(config.preset)
     vision = replace(shape.vision, options={**shape.vision.options, "objects": len(labels)})
     local = replace(shape.localizer, feat_lift=config.feat_lift, prompt_mode=config.prompt_mode)
-    shape = replace(shape, labels=labels, vision=vision, localizer=local)
+    shape = replace(
+        shape, labels=labels, vision=vision, localizer=local,
+        trained_for=("body", "object", "affordance"), affordances=AFFORDANCES,
+        affordance_answer=AFFORDANCE_ANSWER,
+    )  # fmt: skip
     tokenizer = Tokenizer.train(
-        corpus(labels, PART_NAMES), shape.tokens, vocab_size=shape.language.vocab_size
+        corpus(labels, PART_NAMES, AFFORDANCES),
+        shape.tokens,
+        vocab_size=shape.language.vocab_size,
     )
     return InteractVLM(shape, tokenizer)
 
@@ -82,7 +89,9 @@ def build_workspace(config: TrainConfig) -> Workspace:
     objective.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     first, others = shards.scenes[: config.tower_scenes], shards.scenes[config.tower_scenes :]
     tower, sampler = (
-        SceneSampler(shards, topology, model.config.labels, config.seed, scenes)
+        SceneSampler(
+            shards, topology, model.config.labels, config.seed, scenes, config.about_objects
+        )
         for scenes in (first, others or first)
     )
     return Workspace(config, accelerator, model, objective, shards, tower, sampler)
@@ -122,7 +131,7 @@ def run_stage(work: Workspace, stage: StageName, steps: int, frozen: tuple[str, 
         rank=accelerator.process_index,
     )
     log = TrainingLog(config.out, stage, config.log_every, active=accelerator.is_main_process)
-    for step in _progress(range(start, steps), stage, steps, accelerator.is_main_process):
+    for step in progress(range(start, steps), stage, steps, accelerator.is_main_process):
         factor = rate_factor(step, steps, config.warmup)
         for group in prepared.param_groups:
             group["lr"] = config.rate * factor
@@ -180,6 +189,7 @@ def _set_trainable(objective: Objective, stage: StageName) -> None:
         objective.model.language,
         objective.model.token_projection,
         objective.token_head,
+        objective.object_head,
         objective.direct,
     ):
         module.requires_grad_(True)
@@ -220,7 +230,8 @@ def _restore_finished(module: nn.Module, path: Path, steps: int) -> bool:
     return True
 
 
-def _progress(steps: range, stage: str, total: int, active: bool) -> Any:
+def progress(steps: range, stage: str, total: int, active: bool) -> Any:
+    """A bar over steps, silent where not `active`."""
     from tqdm import tqdm
 
     return tqdm(

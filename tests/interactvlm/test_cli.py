@@ -86,6 +86,7 @@ def in_fresh_python(code):
         ["affordance", "--help"],
         ["convert", "--help"],
         ["doctor", "--help"],
+        ["library", "build", "--help"],
     ],
 )
 def test_help_loads_nothing_heavy(arguments):

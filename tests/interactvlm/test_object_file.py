@@ -178,7 +178,7 @@ def test_missing_files_and_folders(tmp_path):
 
 def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "bomb.npz", points=np.zeros((100_000, 3)))
-    monkeypatch.setattr("interactvlm.object_formats.LARGEST_BYTES", 100_000)
+    monkeypatch.setattr("object_retrieval.object_formats.LARGEST_BYTES", 100_000)
     with pytest.raises(InputError, match="unpacks to 2,4"):
         load_object(tmp_path / "bomb.npz")
 

@@ -63,3 +63,23 @@ def test_part_dropout_drops_words_and_asks_simply():
     assert not any("torso" in told for _, told in drawn[30:])
     simple = {templates.fill(q, "cup") for q in templates.HUMAN_SIMPLE_QUESTIONS}
     assert {asked for asked, _ in drawn[30:]} <= simple
+
+
+def test_answers_about_objects_say_what_they_are_used_for():
+    rng = random.Random(0)
+    for _ in range(20):
+        told = templates.answer(
+            "chair", "<OCON>", touched=True, affordance="sit", target="object", rng=rng
+        )
+        assert told.startswith("Used to sit. ")
+        assert told.count("<OCON>") == 1
+        plain = templates.answer("chair", "<OCON>", touched=True, target="object", rng=rng)
+        assert "Used" not in plain
+    denied = templates.answer("cup", "<OCON>", touched=False, affordance="", target="object")
+    assert "Used" not in denied
+
+
+def test_the_corpus_holds_every_affordance():
+    text = " ".join(templates.corpus(["chair"], ["torso"], ["sit", "ride"]))
+    assert "Used to sit." in text
+    assert "Used to ride." in text

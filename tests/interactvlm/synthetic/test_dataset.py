@@ -5,12 +5,16 @@ import json
 import numpy as np
 import pytest
 import torch
+import trimesh
 
 from interactvlm.errors import AssetError, InputError
 from interactvlm.synthetic.config import SynthConfig
-from interactvlm.synthetic.contact import scene_contact
-from interactvlm.synthetic.dataset import generate, generate_scenes
+from interactvlm.synthetic.contact import OBJECT_POINTS, object_heat, scene_contact
+from interactvlm.synthetic.dataset import full_body, generate, generate_scenes
+from interactvlm.synthetic.posing import pose_scene
+from interactvlm.synthetic.scene import AFFORDANCES
 from interactvlm.synthetic.shards import SceneShards
+from interactvlm.synthetic.stored_scene import stored_state
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,38 @@ def test_shapes_and_counts(tiny):
         assert [bool(row.any()) for row in contact] == [o.touched for o in scene.objects]
 
 
+def test_both_sides_agree_on_what_touches(tiny):
+    shards = SceneShards(tiny.out / "val")
+    for scene in shards.scenes:
+        details, contact = shards.details(scene), shards.contact(scene)
+        body = pose_scene(stored_state(details), full_body())
+        points, heat = shards.object_points(scene), shards.object_heat(scene)
+        assert points.shape == (len(scene.objects), OBJECT_POINTS, 3)
+        for at, record in enumerate(scene.objects):
+            assert record.affordance in (AFFORDANCES if record.touched else ("",))
+            assert (heat[at].max() > 0) == record.touched
+            if not record.touched:
+                continue
+            pose = np.array(details["objects"][at]["world_from_object"])
+            hot = points[at][heat[at] > 0.9] @ pose[:3, :3].T + pose[:3, 3]
+            touching = body.vertices_world[: body.num_body_vertices][contact[at]]
+            apart = np.linalg.norm(touching[:, None] - hot[None], axis=2)
+            assert apart.min(0).max() < 0.1  # no hot point far from the touching skin
+            assert np.median(apart.min(1)) < 0.06
+
+
+def test_heat_falls_off_around_a_ball():
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.2)
+    vertices = torch.tensor(np.array(ball.vertices), dtype=torch.float32)
+    away = np.array([-0.05, 0.0, 0.019, 0.05, 0.08, 0.2], np.float32)
+    points = np.stack([0.2 + away, 0 * away, 0 * away], axis=1)
+    heat = object_heat(points, vertices, torch.tensor(np.array(ball.faces)))
+    np.testing.assert_allclose(heat[:3], 1.0, atol=1e-3)
+    np.testing.assert_allclose(heat[3], np.exp(-0.5), atol=0.02)
+    assert (np.diff(heat[2:]) < 0).all()
+    assert heat[5] < 1e-6
+
+
 def test_pictures_show_the_person_and_keypoints_lie_on_it(tiny):
     shards = SceneShards(tiny.out / "val")
     for scene in shards.scenes:
@@ -48,7 +84,7 @@ def test_pictures_show_the_person_and_keypoints_lie_on_it(tiny):
 def test_generating_again_is_bit_equal_and_a_finished_split_is_left_alone(tiny, tmp_path):
     again = SynthConfig(out=tmp_path, split="val", count=5, views=2, size_px=96)
     generate(again)
-    for name in ("rgb", "contact", "keypoints", "depth"):
+    for name in ("rgb", "contact", "keypoints", "depth", "object_points", "object_heat"):
         first = np.load(tiny.out / "val" / "shard-00000" / f"{name}.npy")
         np.testing.assert_array_equal(
             first, np.load(tmp_path / "val" / "shard-00000" / f"{name}.npy")

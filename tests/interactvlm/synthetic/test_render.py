@@ -11,7 +11,6 @@ from human_recovery.parts import PART_NAMES, mirror_part
 from interactvlm.synthetic.appearance import Appearance, Pattern, body_chart
 from interactvlm.synthetic.backgrounds import KINDS, Background
 from interactvlm.synthetic.lighting import Lights, ShadowMaps
-from interactvlm.synthetic.objects import build_object
 from interactvlm.synthetic.render import (
     Occluder,
     PosedScene,
@@ -23,6 +22,7 @@ from interactvlm.synthetic.render import (
     sample_camera,
 )
 from interactvlm.synthetic.scene import PlacedObject, SceneState
+from object_retrieval.procedural.objects import build_object
 from renders.camera import Camera
 
 SIZE = 96

@@ -7,7 +7,12 @@ from torch.nn import functional
 from interactvlm.perception import NUM_KEYPOINTS, NUM_PARTS, Perception
 from interactvlm.training.config import LossWeights
 from interactvlm.training.data import PictureBatch
-from interactvlm.training.objective import contact_loss, decision_loss, perception_losses
+from interactvlm.training.objective import (
+    contact_loss,
+    decision_loss,
+    heat_loss,
+    perception_losses,
+)
 
 CELLS, CLASSES = 12, 1 + NUM_PARTS + 3
 
@@ -86,3 +91,22 @@ def test_contact_loss_falls_with_better_logits_and_bears_empty_truth():
     losses = [contact_loss(k * (2 * contact - 1), contact).item() for k in (0.0, 1.0, 5.0)]
     assert losses[0] > losses[1] > losses[2]
     assert contact_loss(torch.zeros(2, 50), torch.zeros(2, 50)).isfinite()
+
+
+def test_heat_is_judged_where_the_object_is():
+    heat, filled = torch.zeros(2, 8), torch.zeros(2, 8, dtype=torch.bool)
+    filled[0, :4], filled[1, 2:] = True, True
+    heat[0, 1], heat[1, 5] = 1.0, 0.5
+    logits = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
+    elsewhere = torch.where(filled, logits, logits + 30)
+    torch.testing.assert_close(heat_loss(logits, heat, filled), heat_loss(elsewhere, heat, filled))
+    right = torch.where(heat == 1, 20.0, -20.0)
+    assert heat_loss(right[:1], heat[:1], filled[:1]) < 1e-3
+    assert heat_loss(-right[:1], heat[:1], filled[:1]) > 10
+
+
+def test_an_untouched_object_wants_no_heat():
+    filled = torch.ones(1, 8, dtype=torch.bool)
+    cold, hot = torch.full((1, 8), -20.0), torch.full((1, 8), 20.0)
+    assert heat_loss(cold, torch.zeros(1, 8), filled) < 1e-2
+    assert heat_loss(hot, torch.zeros(1, 8), filled) > 10

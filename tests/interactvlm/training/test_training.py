@@ -12,11 +12,13 @@ from human_recovery.parts import PART_NAMES
 from human_recovery.topology import get_topology
 from interactvlm.assets_dir import default_weights
 from interactvlm.errors import InputError
+from interactvlm.evaluation.config import EvaluateConfig
+from interactvlm.evaluation.synthetic import evaluate, format_report
+from interactvlm.localizer import listed_patches
 from interactvlm.model import InteractVLM
 from interactvlm.perception import FINE_STRIDE
 from interactvlm.synthetic.config import SynthConfig
 from interactvlm.synthetic.dataset import generate
-from interactvlm.synthetic.objects import CATEGORIES
 from interactvlm.synthetic.shards import NO_VERTEX, Picture, SceneShards
 from interactvlm.training.config import TrainConfig
 from interactvlm.training.data import (
@@ -27,10 +29,12 @@ from interactvlm.training.data import (
     part_mirror_table,
     warp,
 )
-from interactvlm.training.localizer_stage import collect_tokens
+from interactvlm.training.localizer_stage import _decoded_objects, object_terms
 from interactvlm.training.run import main
 from interactvlm.training.schedule import RunningAverage, rate_factor
+from interactvlm.training.token_banks import collect_object_tokens, collect_tokens
 from interactvlm.training.trainer import build_model, build_workspace, start_tower
+from object_retrieval.procedural.objects import CATEGORIES
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +49,8 @@ def data(tmp_path_factory):
 def settings(data):
     return TrainConfig(
         data=data, perception_steps=2, language_steps=4, view_steps=2, localizer_steps=2, batch=3,
-        queries=4, localizer_batch=2, log_every=1, save_every=2, device="cpu", precision="fp32",
+        queries=6, localizer_batch=2, object_batch=2, object_surfaces=4, log_every=1, save_every=2,
+        device="cpu", precision="fp32",
     )  # fmt: skip
 
 
@@ -65,6 +70,18 @@ def test_all_stages_log_and_the_weights_load(trained):
     thresholds = json.loads((folder / "calibration.json").read_text())
     assert model.config.threshold == thresholds["model"]
     assert json.loads((folder / "training.json").read_text())["config"]["seed"] == config.seed
+
+
+@pytest.mark.slow
+def test_trained_weights_answer_about_objects_and_are_measured(trained):
+    config, folder = trained
+    report = evaluate(
+        EvaluateConfig(split="val", data=config.data, count=3, weights=folder, geodesic=False)
+    )
+    assert report["object"].keys() == {"sim", "auc", "aiou", "mae", "count"}
+    assert report["object"]["count"] == report["semantic"]["count"]
+    assert report["baselines"]["label_mean"]["object"]["count"] == report["object"]["count"]
+    assert "objects, model: SIM" in format_report(report)
 
 
 @pytest.mark.slow
@@ -144,10 +161,68 @@ def test_tokens_are_of_answers_that_never_deny(settings, tmp_path):
     work = replace(build_workspace(replace(settings, out=tmp_path, batch=8)), model=shipped)
     bank = collect_tokens(work, 12)
     rng = np.random.default_rng([settings.seed, 10_000_000])  # what the bank drew first
-    asked = work.sampler.draw(rng, 8, with_queries=True).queries
+    drawn = work.sampler.draw(rng, 8, with_queries=True).queries
+    asked = [query for query in drawn if query.target == "human"]
     assert not all(query.touched for query in asked)
     told = torch.stack([query.contact for query in asked])
     torch.testing.assert_close(bank.contact(np.arange(len(asked))), told)
+
+
+def test_the_object_bank_holds_each_question_with_the_views_of_its_object(settings, tmp_path):
+    shipped = InteractVLM.from_pretrained(default_weights())
+    work = replace(build_workspace(replace(settings, out=tmp_path, batch=4)), model=shipped)
+    bank = collect_object_tokens(work, 4)
+    scenes, total = [], 0
+    for scene in work.sampler.scenes:
+        if total < settings.object_surfaces:
+            scenes.append(scene)
+            total += len(scene.objects)
+    assert len(bank.embeddings) == len(bank.target) == len(bank.cover) == total
+    assert len(bank.hidden) == len(bank.surface) >= 4
+    touched = [o.touched for scene in scenes for o in scene.objects]
+    assert [bool(target.any()) for target in bank.target] == touched
+    hot = (bank.target > 0) & ~bank.valid
+    assert not hot.any()
+    terms = object_terms(work, bank, torch.tensor([0, 1]))
+    assert all(term.isfinite() for term in terms.values())
+    again = collect_object_tokens(work, 4)
+    torch.testing.assert_close(again.hidden, bank.hidden)
+
+
+def test_views_of_several_objects_decode_as_each_alone(settings, tmp_path):
+    shipped = InteractVLM.from_pretrained(default_weights(), dtype=torch.float32)
+    local, generator = shipped.config.localizer, torch.Generator().manual_seed(0)
+    prompts = torch.randn(3, local.num_views, local.dim, generator=generator)
+    embeddings = torch.randn(
+        3, local.num_views, local.dim, local.grid, local.grid, generator=generator
+    )
+    cover = torch.rand(3, local.num_views, local.grid**2, generator=generator) > 0.99
+    cover[0, 0] = cover[1, 0] = cover[2, 0] = torch.arange(local.grid**2) < 30  # the fullest view
+    with torch.no_grad():
+        together = _decoded_objects(shipped.localizer, prompts, embeddings, cover)
+        for at in range(3):
+            alone = shipped.localizer.decode(
+                prompts[at, None], embeddings[at], "object", listed_patches(cover[at])
+            )
+            torch.testing.assert_close(together[at], alone[0], atol=1e-3, rtol=1e-3)
+
+
+def test_questions_about_objects_carry_their_heat(data):
+    topology, shards = get_topology("anny"), SceneShards(data / "train")
+    sampler = SceneSampler(shards, topology, CATEGORIES, 0, about_objects=1.0)
+    batch = sampler.draw(np.random.default_rng(0), 8, with_queries=True, mirroring=False)
+    asked = [q for q in batch.queries if q.target == "object"]
+    assert asked
+    for query in asked:
+        scene, place = query.surface
+        assert query.label == scene.objects[place].label
+        assert bool(query.affordance) == query.touched == bool(query.grid.heat.any())
+        assert query.grid.heat[~query.grid.filled].max() == 0
+    mirrored = sampler.draw(np.random.default_rng(0), 8, with_queries=True)
+    for one, other in zip(batch.queries, mirrored.queries, strict=True):
+        if one.target == "object":
+            same = torch.equal(one.grid.heat, other.grid.heat)
+            assert same or torch.equal(one.grid.heat.flip(0), other.grid.heat)
 
 
 def test_batches_depend_on_seed_and_step_only(data):

@@ -1,0 +1,132 @@
+"""What is known of one object in one photo, and how the fit is to be searched."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from hoi_fit.icp import OrientedPoints
+from renders.camera import Camera
+from renders.errors import InputError
+
+
+@dataclass(frozen=True)
+class EnergyWeights:
+    """Weights of the terms; each term is about 1 where it is bad."""
+
+    mask: float = 1.0
+    """1 minus the soft intersection over union with the mask, outside what is ignored."""
+    centroid: float = 1.0
+    """Distance of the centroids of drawing and mask, in image sides; leads where none overlaps."""
+    contact: float = 1.0
+    """Robust distance between touched and touching points, in units of 10 cm."""
+    size: float = 0.05
+    """Square of the logarithm of the scale in units of its spread."""
+    depth: float = 0.3
+    """Robust difference of depths over the mask, in units of 20 cm."""
+    penetration: float = 0.5
+    """Mean depth of the object's points inside the body, in units of 5 cm."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How the pose is searched."""
+
+    stages: tuple[tuple[int, int, int], ...] = ((64, 24, 40), (128, 6, 40), (256, 2, 60))
+    """Longer image side, hypotheses kept, and most steps of each stage."""
+    yaw_starts: int = 12
+    """Turns about the vertical that the search starts from."""
+    scale_bounds: tuple[float, float] = (0.7, 1.4)
+    """Least and largest scale of the object's own metres; equal bounds fix it."""
+    size_spread: float = 0.15
+    """Standard deviation of the logarithm of the scale."""
+    rate: float = 0.03
+    """Adam's rate for radians, image sides and the logarithm of the scale."""
+    tolerance: float = 2e-4
+    """A stage stops when its best energy fell by less over ten steps."""
+    weights: EnergyWeights = field(default_factory=EnergyWeights)
+
+
+@dataclass(frozen=True, eq=False)
+class FitProblem:
+    """One object: its shape, its mask and what is known beside."""
+
+    vertices_object: Float[Tensor, "verts 3"]
+    """Metres in the object's own frame, y up."""
+    faces: Int[Tensor, "faces 3"]
+    camera: Camera
+    """Its pose must be the identity: the world is the camera."""
+    object_mask: Bool[Tensor, "height width"]
+    ignored: Bool[Tensor, "height width"] | None = None
+    """Pixels that say nothing, such as those of a person in front."""
+    touched: OrientedPoints | None = None
+    """Contact on the object, in its own frame."""
+    touching: OrientedPoints | None = None
+    """Contact on the body, in the camera's frame."""
+    depth_m: Float[Tensor, "height width"] | None = None
+    """Depth of the photo; 0 or NaN where unknown."""
+    body: OrientedPoints | None = None
+    """The body's whole surface in the camera's frame, for penetration."""
+
+    def __post_init__(self) -> None:
+        size = (self.camera.height_px, self.camera.width_px)
+        if tuple(self.object_mask.shape) != size:
+            raise InputError(
+                f"the object mask is {tuple(self.object_mask.shape)}, the camera's image {size}"
+            )
+        if not self.object_mask.any():
+            raise InputError("the object mask is empty; there is nothing to fit to")
+        if not len(self.faces) or not torch.isfinite(self.vertices_object).all():
+            raise InputError("the object has no faces, or positions that are not finite")
+
+    @property
+    def has_contact(self) -> bool:
+        """Whether both sides say where they touch."""
+        sides = (self.touched, self.touching)
+        return all(side is not None and bool((side.weight > 0).any()) for side in sides)
+
+    def resized(self, longer_px: int) -> "FitProblem":
+        """The same problem with images of another size; masks and depth by majority and median."""
+        height, width = self.object_mask.shape
+        factor = longer_px / max(height, width)
+        size = (max(1, round(height * factor)), max(1, round(width * factor)))
+
+        def shrunk(mask: Bool[Tensor, "height width"]) -> Bool[Tensor, "rows columns"]:
+            return functional.adaptive_avg_pool2d(mask.float()[None, None], size)[0, 0] > 0.5
+
+        depth = self.depth_m
+        if depth is not None:
+            depth = functional.interpolate(depth[None, None], size, mode="nearest")[0, 0]
+        mask = shrunk(self.object_mask)
+        if not mask.any():  # smaller than half a pixel: keep the one it is in
+            at = functional.adaptive_max_pool2d(self.object_mask.float()[None, None], size)[0, 0]
+            mask = at > 0
+        return replace(
+            self,
+            camera=self.camera.resized(*size),
+            object_mask=mask,
+            ignored=None if self.ignored is None else shrunk(self.ignored),
+            depth_m=depth,
+        )
+
+    @cached_property
+    def counted(self) -> Bool[Tensor, "height width"]:
+        """Pixels that count: all that are not ignored; those of the mask always do."""
+        if self.ignored is None:
+            return torch.ones_like(self.object_mask)
+        return ~self.ignored | self.object_mask
+
+    @cached_property
+    def extent_m(self) -> float:
+        """Longest side of the object's box."""
+        return float((self.vertices_object.amax(0) - self.vertices_object.amin(0)).max())
+
+    @cached_property
+    def middle_object(self) -> Float[np.ndarray, "3"]:
+        """Middle of the object's box, about which it is turned."""
+        low, high = self.vertices_object.amin(0), self.vertices_object.amax(0)
+        return ((low + high) / 2).double().numpy()

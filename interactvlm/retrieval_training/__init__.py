@@ -1,0 +1,1 @@
+"""Training of the picture encoder of `object_retrieval`: its pictures, its loop, its settings."""
