@@ -17,7 +17,7 @@ from torch import Tensor
 from interactvlm.assets_dir import file_sha256
 from interactvlm.results import ContactMap
 from object_retrieval.object_formats import RawShape, read_shape
-from object_retrieval.shape_checks import checked_extent
+from object_retrieval.shape_checks import checked_extent, require_area
 from renders.mesh import Mesh, PointCloud
 
 UpAxis = Literal["y", "z"]
@@ -89,6 +89,7 @@ def load_object(path: Path, up: UpAxis = "y") -> ObjectShape:
     path = Path(path)
     raw = read_shape(path)
     extent = checked_extent(raw, path)
+    require_area(raw, extent, path)
     middle = (raw.points.max(0) + raw.points.min(0)) / 2
     upright = y_up(torch.from_numpy((raw.points - middle) / extent).float(), up)
     faces, drawn = torch.from_numpy(raw.faces), None

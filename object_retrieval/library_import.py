@@ -34,12 +34,13 @@ def shape_of_file(path: Path, settings: ImportSettings) -> tuple[LibraryShape, t
         InputError: one sentence that says why the file is no usable shape.
     """
     raw = read_shape(path)
-    extent = checked_extent(raw, path)
+    checked_extent(raw, path)
     where = f": {str(path)!r}"
-    faces_seen = triangle_areas(raw, extent) > 0 if len(raw.faces) else np.zeros(0, bool)
+    used, faces_seen, extent = _surface(raw)
     kept = int(faces_seen.sum())
     if kept < FEWEST_TRIANGLES:
-        found = f"only {kept} triangle{'s' * (kept != 1)}" if len(raw.faces) else "no triangles"
+        few = f"only {kept} triangle{'s' * (kept != 1)} with an area"
+        found = few if len(raw.faces) else "no triangles"
         raise InputError(
             f"object has {found}; a library needs surfaces of {FEWEST_TRIANGLES} or more{where}"
         )
@@ -55,13 +56,13 @@ def shape_of_file(path: Path, settings: ImportSettings) -> tuple[LibraryShape, t
         )
     looks = read_looks(path, raw)
     scale = metres if metres is not None else 1 / extent
-    used, faces = np.unique(raw.faces[faces_seen], return_inverse=True)
+    faces = np.searchsorted(used, raw.faces[faces_seen])
     points = _standing(scale * raw.points[used] @ library_from_file(settings).T)
     part_of_face = looks.part_of_face[faces_seen]
     named, part_of_face = np.unique(part_of_face, return_inverse=True)
     colors = None if looks.colors is None else torch.from_numpy(looks.colors[used]).float()
     shape = LibraryShape(
-        Mesh(torch.from_numpy(points).float(), torch.from_numpy(faces.reshape(-1, 3)), colors),
+        Mesh(torch.from_numpy(points).float(), torch.from_numpy(faces), colors),
         tuple(looks.parts[index] for index in named),
         torch.from_numpy(part_of_face),
     )
@@ -89,6 +90,20 @@ def library_from_file(settings: ImportSettings) -> Float[np.ndarray, "3 3"]:
     """Rotation of the files' axes into the library's: z up, front -y, left +x."""
     up, front = _direction(settings.up), _direction(settings.front_axis)
     return np.stack([np.cross(up, front), -front, up])
+
+
+def _surface(raw: RawShape) -> tuple[np.ndarray, np.ndarray, float]:
+    """Points of triangles that have an area, those triangles, and the extent of these points."""
+    # A point of no triangle may lie anywhere, and must not make everything else look small.
+    used, faces = np.unique(raw.faces, return_inverse=True)
+    if not len(used):
+        return used, np.zeros(0, bool), 0.0
+    joined = RawShape(raw.points[used], faces.reshape(-1, 3))
+    spread = float((joined.points.max(0) - joined.points.min(0)).max())
+    seen = triangle_areas(joined, spread) > 0 if spread > 0 else np.zeros(len(raw.faces), bool)
+    used = np.unique(raw.faces[seen])
+    points = raw.points[used]
+    return used, seen, float((points.max(0) - points.min(0)).max()) if len(used) else 0.0
 
 
 def _direction(axis: str) -> np.ndarray:

@@ -18,8 +18,8 @@ def checked_extent(raw: RawShape, path: Path) -> float:
     """Largest extent along an axis, in the file's unit, of a shape that can be drawn.
 
     Raises:
-        InputError: no points, NaN, faces that name points that are not there, no extent, far too
-            large or small, or triangles none of which has an area.
+        InputError: no points, NaN, faces that name points that are not there, no extent, or far
+            too large or small.
     """
     where = f": {str(path)!r}"
     _require_points(raw, where)
@@ -32,9 +32,15 @@ def checked_extent(raw: RawShape, path: Path) -> float:
             f"object is {extent:.3g} units large, allowed are {_SIZES[0]:g} to {_SIZES[1]:g}; "
             f"scale it{where}"
         )
-    if len(raw.faces) and not (triangle_areas(raw, extent) > 0).any():
-        raise InputError(f"none of the object's {len(raw.faces)} triangles has an area{where}")
     return extent
+
+
+def require_area(raw: RawShape, extent: float, path: Path) -> None:
+    """Raises InputError for triangles none of which has an area."""
+    if len(raw.faces) and not (triangle_areas(raw, extent) > 0).any():
+        raise InputError(
+            f"none of the object's {len(raw.faces)} triangles has an area: {str(path)!r}"
+        )
 
 
 def triangle_areas(raw: RawShape, extent: float) -> np.ndarray:

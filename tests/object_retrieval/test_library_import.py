@@ -103,11 +103,11 @@ def test_digits_survive_geographic_coordinates(written):
     [
         ("empty.obj", "", "0 bytes"),
         ("letter.obj", "Dear reader,\nthis is no mesh.\n", "no points"),
-        ("one.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "only 1 triangle;"),
+        ("one.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", "only 1 triangle with an area"),
         ("none.obj", CUBE, "has no triangles; a library"),
         ("nan.obj", CUBE.replace("v 0 0 0", "v nan 0 0") + CUBE_FACES, "1 of the .* 8 points"),
         ("flat.obj", CUBE.replace("1", "0") + CUBE_FACES, "no extent"),
-        ("line.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\n" + 9 * "f 1 2 3\n", "has an area"),
+        ("line.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\n" + 9 * "f 1 2 3\n", "only 0 triangles with"),
         ("huge.obj", CUBE.replace("1", "1e30") + CUBE_FACES, "units large"),
         ("wrong.obj", CUBE + "f 1 2 99\n", "name points 0 to 98"),
         ("cut.glb", b"glTF\x02\x00\x00\x00\xff\x00\x00\x00", "no readable .glb"),
@@ -137,9 +137,10 @@ def test_too_many_triangles(written, monkeypatch):
 
 
 def test_triangles_without_area_and_loose_points_are_left_out_and_told(written):
-    text = CUBE + "v 0.5 0.5 0.5\n" + CUBE_FACES + "f 1 1 2\nf 3 3 3\n"
+    text = CUBE + "v 0 0 90000000\n" + CUBE_FACES + "f 1 1 2\nf 3 3 3\n"
     shape, notes = shape_of_file(written("cube.obj", text), ImportSettings())
     assert shape.mesh.num_faces == 12 and shape.mesh.num_vertices == 8
+    assert shape.extent_m == (1, 1, 1)
     assert notes == ("2 triangles without an area were left out",)
 
 
