@@ -131,7 +131,8 @@ def write_shape(folder: Path, file: str, shape: LibraryShape) -> None:
         # Nodes have names of their own: a part may be called "world", as the scene's root is.
         scene.add_geometry(part, node_name=f"part {index}", geom_name=name)
     with atomic_write(path) as temporary:
-        temporary.write_bytes(scene.export(file_type="glb"))
+        content: Any = scene.export(file_type="glb")
+        temporary.write_bytes(content)
 
 
 def read_library_shape(folder: Path, stored: StoredItem) -> LibraryShape:
