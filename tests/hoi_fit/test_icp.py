@@ -111,7 +111,7 @@ def test_contact_on_one_side_only_is_one_sentence(seat):
         contact_icp(seat, nothing, [Similarity.identity()])
 
 
-def test_agrees_with_open3d(seat, open3d):
+def test_is_as_near_the_truth_as_open3d(seat, open3d):
     rng = np.random.default_rng(5)
     truth = Similarity(np.eye(3), np.array([0.0, 0.0, 0.5]))
     body, start = _body(seat, truth, rng), _off(truth, 6, 0.02, rng)
@@ -125,5 +125,6 @@ def test_agrees_with_open3d(seat, open3d):
     estimate = registration.TransformationEstimationPointToPoint()
     theirs = registration.registration_icp(*clouds, 0.1, matrix, estimate, until).transformation
     ours = contact_icp(seat, body, [start])[0].target_from_object
-    assert _angle_deg(ours.rotation, theirs[:3, :3]) < 0.5
+    off = [_angle_deg(truth.rotation, turn) for turn in (ours.rotation, theirs[:3, :3])]
+    assert off[0] <= off[1] < 1.5  # theirs looks for partners one way only
     np.testing.assert_allclose(ours.translation_m, theirs[:3, 3], atol=0.003)
