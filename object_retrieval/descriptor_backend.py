@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from object_retrieval.backend import Ability, ObjectPicture, Surface, inability
-from object_retrieval.shape_descriptor import DIMENSIONS, describe_points
+from object_retrieval.shape_descriptor import DIMENSIONS, describe_clouds
 from object_retrieval.surface import disturbed, sample_surface
 from renders.mesh import Mesh
 
@@ -28,7 +28,7 @@ class DescriptorBackend:
     """Computed shape descriptors, the same about any turn about the vertical, place and size."""
 
     def __init__(self) -> None:
-        self.name = "descriptor 1"
+        self.name = "descriptor 2"
         self.dim = DIMENSIONS
         self.abilities: frozenset[Ability] = frozenset({"shape"})
         self.temperature = 0.02
@@ -36,19 +36,19 @@ class DescriptorBackend:
     def embed_item(self, mesh: Mesh, *, seed: int) -> Float[Tensor, "vectors dim"]:
         """The whole surface and its bad scans (see `SCANS`)."""
         points = sample_surface(mesh, POINTS_SAMPLED, seed=seed).points
-        scans = [share for share, count in SCANS for _ in range(count)]
-        rows = [describe_points(points)]
-        for number, share in enumerate(scans):
-            scan = disturbed(points, seed=1000 * seed + number, share=share, noise=_NOISE)
-            rows.append(describe_points(scan))
-        return torch.stack(rows)
+        shares = [share for share, count in SCANS for _ in range(count)]
+        scans = [
+            disturbed(points, seed=1000 * seed + number, share=share, noise=_NOISE)
+            for number, share in enumerate(shares)
+        ]
+        return describe_clouds([points, *scans])
 
     def embed_shapes(self, surfaces: Sequence[Surface]) -> Float[Tensor, "shapes dim"]:
         """One descriptor per shape."""
         rows = []
         for surface in surfaces:
             samplings = [sample_surface(surface, POINTS_SAMPLED, seed=i) for i in range(_SAMPLINGS)]
-            mean = torch.stack([describe_points(s.points) for s in samplings]).mean(0)
+            mean = describe_clouds([sampled.points for sampled in samplings]).mean(0)
             rows.append(mean / mean.norm())
         return torch.stack(rows) if rows else torch.zeros(0, self.dim)
 

@@ -22,7 +22,7 @@ from object_retrieval.views import masked_views
 from renders.errors import InputError
 from renders.mesh import Mesh, PointCloud
 
-from .conftest import SOLIDS, SolidLibrary, solid
+from .solids import SOLIDS, SolidLibrary, solid
 
 
 class WordBackend:
