@@ -19,7 +19,7 @@ from interactvlm.photo import read_photo
 from object_retrieval.contact_sheet import draw_sheet, save_sheet, size_words
 from object_retrieval.descriptor_backend import DescriptorBackend
 from object_retrieval.picture_encoder import PictureBackend, load_encoder
-from object_retrieval.retrieval import Backends, Candidate, Ranking, rank
+from object_retrieval.retrieval import Backends, Candidate, Question, Ranking, rank
 from object_retrieval.shape_library import ShapeLibrary
 from object_retrieval.views import picture_of
 from renders.mesh import Mesh, PointCloud
@@ -128,20 +128,14 @@ def run_retrieve(request: RetrieveRequest) -> RetrieveResult:
     mask = None if image is None else _read_mask(request.mask, image)
     surface = None if request.mesh is None else load_surface(request.mesh, request.up)
     library = open_library(request.library)
-    ranking = rank(
-        library,
-        label=request.label or None,
-        image=image,
-        mask=mask,
-        surface=surface,
-        size_m=request.size_m,
-        restrict=request.restrict,
-        backends=choose_backends(request),
+    question = Question(
+        request.label or None, image, mask, surface, request.size_m, request.restrict
     )
+    ranking = rank(library, question, choose_backends(request))
     candidates = ranking.candidates(request.top)
     if request.sheet is not None:
-        question = _shown(image, mask, surface)
-        sheet = draw_sheet(library, candidates, question=question, title=request.label)
+        shown = _shown(image, mask, surface)
+        sheet = draw_sheet(library, candidates, question=shown, title=request.label)
         save_sheet(sheet, request.sheet)
     return RetrieveResult(candidates, ranking, request.sheet)
 

@@ -29,7 +29,7 @@ from renders.errors import AssetError, InputError
 _HALF_ROUNDING, _HALF_TINY = 2.0**-11, 2.0**-25
 """Relative and absolute rounding error of half precision."""
 _SINGLE_ROUNDING = 2.0**-24
-_MAPPED_BYTES = 40 * 2**20
+_MAPPED_BYTES = 64 * 2**20
 """Rows mapped at a time when they are multiplied as they are."""
 _CONVERTED_BYTES = 640 * 2**10
 """Rows converted at a time; their single precision twin still fits the cache."""
@@ -158,13 +158,15 @@ class _Survivors:
 
     def take(self, scores: Float[Tensor, "rows"], start: int, error: float) -> None:
         """Adds a block whose scores are within `error` of the truth."""
-        best = torch.cat([self._best, scores.topk(min(self._top, len(scores))).values])
+        # Most blocks hold no row above the bound: then nothing is sorted.
+        near = (scores >= self._bound).nonzero().flatten()
+        values = scores[near]
+        self._found.append((near + start, values))
+        best = torch.cat([self._best, values])
         self._best = best.topk(min(self._top, len(best))).values
         if len(self._best) == self._top:
             # Both sides may be off by the error: what lies further below cannot belong here.
             self._bound = float(self._best[-1]) - 2 * error
-        near = (scores >= self._bound).nonzero().flatten()
-        self._found.append((near + start, scores[near]))
 
     def rows(self) -> Int[Tensor, "candidates"]:
         """The rows above the final bound, ascending."""

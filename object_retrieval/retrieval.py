@@ -6,9 +6,9 @@ alike, however many shapes they have. Knows libraries and back ends; knows no fi
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,32 @@ class Candidate:
         values |= {"source": self.item.source, "licence": self.item.licence}
         values["extent_m"] = [float(value) for value in self.item.extent_m]
         return values | {k: v for k, v in vars(self).items() if k != "item"}
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is known of an object; at least one of label, image and surface."""
+
+    label: str | None = None
+    """What it is called."""
+    image: UInt8[np.ndarray, "height width 3"] | None = None
+    """A crop of it, or a photo with a mask."""
+    mask: Bool[np.ndarray, "rows columns"] | None = None
+    """The pixels of `image` that are the object."""
+    surface: Surface | None = None
+    """A mesh or points, z up; any place, turn about the vertical and unit, and parts suffice."""
+    size_m: float | None = None
+    """Its largest extent."""
+    restrict: bool = True
+    """Whether a label that names a category excludes the others, or only weighs."""
+
+    def __post_init__(self) -> None:
+        if self.label is None and self.image is None and self.surface is None:
+            raise InputError("nothing to look for: give a label, a picture, or a mesh or points")
+        if self.mask is not None and self.image is None:
+            raise InputError("a mask was given without the picture that it belongs to")
+        if self.size_m is not None and not (math.isfinite(self.size_m) and self.size_m > 0):
+            raise InputError(f"size must be a positive number of metres, got {self.size_m!r}")
 
 
 @dataclass(frozen=True)
@@ -142,21 +168,12 @@ def retrieve(
     mask: Bool[np.ndarray, "rows columns"] | None = None,
     surface: Surface | None = None,
     top: int = 5,
-    size_m: float | None = None,
-    restrict: bool = True,
     backends: Backends | None = None,
 ) -> list[Candidate]:
     """The shapes of a library that an object may be, likeliest first.
 
-    Args:
-        label: what the object is called. A category, plural or synonym restricts the answer to
-            that category, or only weighs when `restrict` is off; other words need a text back end.
-        image: a crop of the object, or a photo with a mask.
-        mask: the pixels of `image` that are the object.
-        surface: a mesh or points, z up, any place, turn about the vertical, unit; parts suffice.
-        top: candidates wanted.
-        size_m: largest extent, where it is known.
-        backends: who embeds; without it computed shape descriptors, and no pictures.
+    `label`, `image`, `mask` and `surface` as in `Question`; `rank` takes one with all its fields.
+    Without `backends`: computed shape descriptors, and no pictures.
 
     Raises:
         InputError: nothing is asked, or what is asked is empty, degenerate or more than the back
@@ -164,95 +181,82 @@ def retrieve(
     """
     if top < 1:
         raise InputError(f"top must be at least 1, got {top}")
-    ranking = rank(
-        library, label=label, image=image, mask=mask, surface=surface, size_m=size_m,
-        restrict=restrict, backends=backends,
-    )  # fmt: skip
-    return ranking.candidates(top)
+    question = Question(label=label, image=image, mask=mask, surface=surface)
+    return rank(library, question, backends).candidates(top)
 
 
-def rank(
-    library: ShapeLibrary,
-    *,
-    label: str | None = None,
-    image: UInt8[np.ndarray, "height width 3"] | None = None,
-    mask: Bool[np.ndarray, "rows columns"] | None = None,
-    surface: Surface | None = None,
-    size_m: float | None = None,
-    restrict: bool = True,
-    backends: Backends | None = None,
-) -> Ranking:
-    """Every shape of a library weighed; arguments and errors as `retrieve`."""
-    if label is None and image is None and surface is None:
-        raise InputError("nothing to look for: give a label, a picture, or a mesh or points")
-    if mask is not None and image is None:
-        raise InputError("a mask was given without the picture that it belongs to")
+def rank(library: ShapeLibrary, question: Question, backends: Backends | None = None) -> Ranking:
+    """Every shape of a library weighed. Raises InputError as `retrieve`."""
     if not library.items:
         raise InputError("the library holds no shapes; there is nothing to find")
     backends = Backends() if backends is None else backends
-    match, prior, logits = _label_evidence(library, label, restrict, backends)
-    likelihood = logits
+    match = None
+    if question.label is not None:
+        match = match_label(question.label, library.categories)
+    if match is not None and match.category is None:
+        likelihood = _text_evidence(library, match, backends)
+    else:
+        likelihood = _category_evidence(library, match, question.restrict)
+    prior = _category_sums(library, likelihood)
     similarity = None
-    for backend, embed in _questions(image, mask, surface, backends):
-        evidence, similarity = _evidence(library, backend, embed()[0], backends)
+    for backend, vector in _embedded(question, backends):
+        evidence, similarity = _evidence(library, backend, vector, backends)
         likelihood = likelihood + evidence
-    if size_m is not None:
-        likelihood = likelihood + _size_evidence(library, size_m)
-    scores = likelihood.softmax(0)
-    probability = dict.fromkeys(library.categories, 0.0)
-    for item, score in zip(library.items, scores.tolist(), strict=True):
-        probability[item.category] += score
-    return Ranking(library, match, scores.float(), similarity, prior, probability)
+    if question.size_m is not None:
+        likelihood = likelihood + _size_evidence(library, question.size_m)
+    probability = _category_sums(library, likelihood)
+    scores = likelihood.softmax(0).float()
+    return Ranking(library, match, scores, similarity, prior, probability)
 
 
-def _questions(
-    image: UInt8[np.ndarray, "height width 3"] | None,
-    mask: Bool[np.ndarray, "rows columns"] | None,
-    surface: Surface | None,
-    backends: Backends,
-) -> list[tuple[EmbeddingBackend, Callable[[], Float[Tensor, "one dim"]]]]:
-    """The back end of each kind of evidence, and how it embeds it."""
-    questions: list[tuple[EmbeddingBackend, Callable[[], Tensor]]] = []
-    if image is not None:
-        picture = ObjectPicture(image, mask)
+def _embedded(
+    question: Question, backends: Backends
+) -> list[tuple[EmbeddingBackend, Float[Tensor, "_"]]]:
+    """The vector of each kind of evidence beside the label, and the back end that made it."""
+    found: list[tuple[EmbeddingBackend, Tensor]] = []
+    if question.image is not None:
+        picture = ObjectPicture(question.image, question.mask)
         if backends.image is None:
             raise inability(backends.shape, "image")
-        questions.append((backends.image, partial(backends.image.embed_images, [picture])))
-    if surface is not None:
-        questions.append((backends.shape, partial(backends.shape.embed_shapes, [surface])))
-    return questions
+        found.append((backends.image, backends.image.embed_images([picture])[0]))
+    if question.surface is not None:
+        found.append((backends.shape, backends.shape.embed_shapes([question.surface])[0]))
+    return found
 
 
-def _label_evidence(
-    library: ShapeLibrary, label: str | None, restrict: bool, backends: Backends
-) -> tuple[LabelMatch | None, dict[str, float], Float[Tensor, "items"]]:
-    """How a label is understood, the prior of each category, and the log-prior of each shape."""
-    categories = list(library.categories)
-    counts = {c: sum(item.category == c for item in library.items) for c in categories}
-    match = None if label is None else match_label(label, categories)
-    if match is not None and match.category is None:
-        if backends.text is None:
-            reason = inability(backends.shape, "text")
-            raise InputError(f"{match.explain()}, and {reason}")
-        query = backends.text.embed_texts([match.label])[0]
-        shares, _ = _evidence(library, backends.text, query, backends)
-        balanced = shares - _tensor(math.log(counts[item.category]) for item in library.items)
-        scores = balanced.softmax(0).tolist()
-        prior = dict.fromkeys(categories, 0.0)
-        for item, score in zip(library.items, scores, strict=True):
-            prior[item.category] += score
-        return match, prior, balanced
-    prior = dict.fromkeys(categories, 1 / len(categories))
+def _category_evidence(
+    library: ShapeLibrary, match: LabelMatch | None, restrict: bool
+) -> Float[Tensor, "items"]:
+    """Log-prior of each shape: categories alike, or as a label that names one says."""
+    counts = Counter(item.category for item in library.items)
+    prior = dict.fromkeys(counts, 1 / len(counts))
     if match is not None and match.category is not None:
-        trust = 1.0 if restrict or len(categories) == 1 else LABEL_TRUST
-        prior = dict.fromkeys(categories, (1 - trust) / max(1, len(categories) - 1))
+        if match.category not in counts:
+            raise InputError(f"the library has no shape of its category {match.category!r}")
+        trust = 1.0 if restrict or len(counts) == 1 else LABEL_TRUST
+        prior = dict.fromkeys(counts, (1 - trust) / max(1, len(counts) - 1))
         prior[match.category] = trust
-    if not any(prior[c] > 0 and counts[c] for c in categories):
-        raise InputError(f"the library has no shape of category {match and match.category!r}")
-    logs = {
-        c: math.log(p / counts[c]) if p > 0 and counts[c] else -math.inf for c, p in prior.items()
-    }
-    return match, prior, _tensor(logs[item.category] for item in library.items)
+    logs = {c: math.log(p / counts[c]) if p > 0 else -math.inf for c, p in prior.items()}
+    return _tensor(logs[item.category] for item in library.items)
+
+
+def _text_evidence(
+    library: ShapeLibrary, match: LabelMatch, backends: Backends
+) -> Float[Tensor, "items"]:
+    """Log-prior of each shape by a text that names no category."""
+    if backends.text is None:
+        raise InputError(f"{match.explain()}, and {inability(backends.shape, 'text')}")
+    query = backends.text.embed_texts([match.label])[0]
+    evidence, _ = _evidence(library, backends.text, query, backends)
+    return evidence + _category_evidence(library, None, False)
+
+
+def _category_sums(library: ShapeLibrary, likelihood: Float[Tensor, "items"]) -> dict[str, float]:
+    """Probability of each category by the log-likelihoods of its shapes."""
+    total = dict.fromkeys(library.categories, 0.0)
+    for item, share in zip(library.items, likelihood.softmax(0).tolist(), strict=True):
+        total[item.category] += share
+    return total
 
 
 def _evidence(
@@ -283,8 +287,6 @@ def _evidence(
 
 def _size_evidence(library: ShapeLibrary, size_m: float) -> Float[Tensor, "items"]:
     """Log-likelihood of a largest extent for each shape's category."""
-    if not (math.isfinite(size_m) and size_m > 0):
-        raise InputError(f"size must be a positive number of metres, got {size_m!r}")
     log = {}
     for category in {item.category for item in library.items}:
         size = known_size(library, category)

@@ -127,7 +127,7 @@ def _camera(mesh: Mesh, size_px: int, studio: Studio) -> Camera:
     up = torch.tensor([0.0, 0.0, 1.0]).to(middle)
     right = torch.linalg.cross(-direction, up)
     right = right / right.norm().clamp(min=1e-9)
-    tilted = math.cos(roll) * torch.linalg.cross(right, -direction) + math.sin(roll) * right
+    tilted = math.cos(roll) * torch.linalg.cross(right, -direction) - math.sin(roll) * right
     eye = middle + distance * direction
     return Camera.look_at(eye, middle, tilted, studio.fov_deg, size_px, size_px)
 

@@ -20,7 +20,7 @@ from interactvlm.evaluation.synthetic import load_split
 from interactvlm.retrieval_job import embedded_pictures, open_library
 from interactvlm.synthetic.shards import Picture
 from object_retrieval.labels import match_label
-from object_retrieval.retrieval import Backends, rank
+from object_retrieval.retrieval import Backends, Question, rank
 from object_retrieval.shape_library import ShapeLibrary
 from object_retrieval.surface import disturbed, sample_surface
 from renders.cache import atomic_write
@@ -83,7 +83,7 @@ def by_picture(library: ShapeLibrary, backends: Backends, config: RetrievalEvalu
             mask = instance_mask(picture, number)
             if thing.label not in library.categories or mask.sum() < config.least_px:
                 continue
-            found = rank(library, image=picture.rgb, mask=mask, backends=backends)
+            found = rank(library, Question(image=picture.rgb, mask=mask), backends)
             places.append(found.categories().index(thing.label))
     return Hits(tuple(places))
 
@@ -100,7 +100,7 @@ def by_scan(library: ShapeLibrary, backends: Backends, config: RetrievalEvaluate
     places = []
     scans = list(scanned_shapes(library.categories, config.scans, config.seed))
     for category, scan in tqdm(scans, desc="scans", unit="scan"):
-        found = rank(library, surface=scan, backends=backends)
+        found = rank(library, Question(surface=scan), backends)
         places.append(found.categories().index(category))
     return Hits(tuple(places))
 

@@ -5,7 +5,6 @@ table of `us` (Objaverse names) and `feats` (a vector each, in the space of vitg
 file; the shapes themselves are Objaverse's.
 """
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,9 @@ def _read(path: Path) -> tuple[list[str], Tensor]:
     table: Any
     try:
         table = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # a damaged file may fail anywhere in the reader
         reason = str(error).strip().splitlines()[:1]
         raise AssetError(
             f"published vectors are damaged or no table of tensors, and nothing in the file was "

@@ -16,7 +16,7 @@ from object_retrieval.picture_encoder import (
     PictureEncoderConfig,
     item_studios,
 )
-from object_retrieval.retrieval import LABEL_TRUST, Backends, rank, retrieve
+from object_retrieval.retrieval import LABEL_TRUST, Backends, Question, rank, retrieve
 from object_retrieval.surface import disturbed, sample_surface
 from object_retrieval.views import masked_views
 from renders.errors import InputError
@@ -70,7 +70,7 @@ def test_half_a_turned_noisy_shape_is_found(library, backends, category):
 def test_a_mesh_in_any_unit_and_place_is_found_first(library, backends, category):
     mesh = solid(category, 1.1)
     moved = Mesh(1000 * mesh.vertices + 50.0, mesh.faces)
-    ranking = rank(library, surface=moved, backends=backends)
+    ranking = rank(library, Question(surface=moved), backends)
     assert ranking.categories()[0] == category
     assert math.isclose(sum(ranking.category_probability.values()), 1, rel_tol=1e-6)
 
@@ -89,7 +89,7 @@ def test_a_label_restricts_to_its_category(library):
 
 def test_a_label_that_only_weighs_can_be_overruled(library, backends):
     pole = solid("pole", 1.1)
-    weighed = rank(library, label="box", surface=pole, restrict=False, backends=backends)
+    weighed = rank(library, Question("box", surface=pole, restrict=False), backends)
     assert weighed.category_prior["box"] == LABEL_TRUST
     assert weighed.categories()[0] == "pole"
     strict = retrieve(library, label="box", surface=pole, backends=backends)
@@ -97,21 +97,21 @@ def test_a_label_that_only_weighs_can_be_overruled(library, backends):
 
 
 def test_a_weighing_label_decides_where_nothing_else_does(library):
-    ranking = rank(library, label="plate", restrict=False)
+    ranking = rank(library, Question("plate", restrict=False))
     assert ranking.category_probability["plate"] == pytest.approx(LABEL_TRUST)
 
 
 def test_the_size_decides_between_like_shapes(library, backends):
     """A ring of 0.3 m is more likely a plate than one of 0.7 m."""
     ring = solid("ring", 1.1)
-    small = rank(library, surface=ring, size_m=0.28, backends=backends).category_probability
-    large = rank(library, surface=ring, size_m=0.7, backends=backends).category_probability
+    small = rank(library, Question(surface=ring, size_m=0.28), backends).category_probability
+    large = rank(library, Question(surface=ring, size_m=0.7), backends).category_probability
     assert small["plate"] > 10 * large["plate"]
     assert large["ring"] > 0.9
 
 
 def test_categories_count_alike_however_many_shapes_they_have(library):
-    ranking = rank(library, label="box", restrict=False)
+    ranking = rank(library, Question("box", restrict=False))
     others = [p for c, p in ranking.category_probability.items() if c != "box"]
     assert max(others) == pytest.approx(min(others))
 
@@ -119,7 +119,7 @@ def test_categories_count_alike_however_many_shapes_they_have(library):
 def test_a_picture_of_a_view_in_the_index_is_most_similar(library, backends):
     side = item_studios()[3]
     view = masked_views(library.mesh("chair/1"), 32, [side])[0]
-    ranking = rank(library, image=view.rgb, mask=view.mask, backends=backends)
+    ranking = rank(library, Question(image=view.rgb, mask=view.mask), backends)
     best = int(ranking.similarity.argmax())
     assert library.items[best].name == "chair/1"
     assert float(ranking.similarity[best]) == pytest.approx(1.0, abs=2e-3)
@@ -149,8 +149,6 @@ def test_pictures_need_a_back_end_that_embeds_them(library):
         ({"label": ""}, "words"),
         ({"label": "box", "top": 0}, "at least 1"),
         ({"label": "box", "mask": np.ones((4, 4), bool)}, "without the picture"),
-        ({"label": "box", "size_m": 0.0}, "positive"),
-        ({"label": "box", "size_m": math.nan}, "positive"),
         ({"surface": PointCloud(torch.zeros(5, 3))}, "only 5 points"),
         ({"surface": PointCloud(torch.zeros(50, 3))}, "no extent"),
         ({"surface": PointCloud(torch.full((50, 3), torch.nan))}, "NaN"),
@@ -164,6 +162,12 @@ def test_pictures_need_a_back_end_that_embeds_them(library):
 def test_questions_that_make_no_sense(library, backends, question, words):
     with pytest.raises(InputError, match=words):
         retrieve(library, **question, backends=backends)
+
+
+@pytest.mark.parametrize("size_m", [0.0, -1.0, math.nan, math.inf])
+def test_sizes_that_make_no_sense(size_m):
+    with pytest.raises(InputError, match="positive"):
+        Question("box", size_m=size_m)
 
 
 def test_an_empty_library(backends):
@@ -220,7 +224,7 @@ def test_a_sheet_shows_the_question_and_every_candidate(library, tmp_path):
         assert 0.05 < (tile < 250).any(-1).mean() < 0.8
     save_sheet(sheet, tmp_path / "a" / "sheet.png")
     assert (tmp_path / "a" / "sheet.png").stat().st_size > 1000
-    many = draw_sheet(library, retrieve(library, label="box", restrict=False, top=9))
+    many = draw_sheet(library, rank(library, Question("box", restrict=False)).candidates(9))
     assert many.width == COLUMNS * TILE_PX and many.height > 2 * TILE_PX
 
 
