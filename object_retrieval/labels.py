@@ -39,7 +39,7 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("bottle", "flask", "water bottle", "thermos"),
     ("bowl", "basin"),
     ("plate", "dish", "saucer", "platter"),
-    ("wine glass", "goblet", "chalice", "champagne glass"),
+    ("wine glass", "goblet", "chalice", "champagne glass", "glass", "drinking glass"),
     ("knife", "blade", "kitchen knife", "dagger"),
     ("frying pan", "pan", "skillet", "saucepan", "wok"),
     ("pot", "cooking pot", "casserole"),
@@ -91,13 +91,33 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("potted plant", "plant", "houseplant", "flowerpot"),
     ("dumbbell", "weight", "barbell"),
     ("car", "automobile"),
+    ("bathtub", "tub", "bath"),
+    ("boat", "rowboat", "dinghy", "rowing boat"),
+    ("kayak", "canoe"),
+    ("door", "doorway"),
+    ("fan", "electric fan", "ventilator"),
+    ("fire hydrant", "hydrant"),
+    ("glasses", "spectacles", "eyeglasses", "sunglasses", "goggles"),
+    ("mailbox", "letterbox", "postbox"),
+    ("microwave", "microwave oven"),
+    ("refrigerator", "fridge", "freezer", "icebox"),
+    ("shoe", "sneaker", "boot", "sandal", "footwear"),
+    ("sink", "washbasin", "washstand"),
+    ("teddy bear", "teddy", "stuffed animal", "stuffed bear", "soft toy", "plush toy"),
+    ("toilet", "lavatory", "loo", "wc"),
+    ("traffic cone", "cone", "pylon"),
+    ("washing machine", "washer"),
     ("fork",),
     ("spoon", "ladle", "teaspoon"),
 )  # fmt: skip
 """Words for the same thing. The one that the library uses may be any of a group."""
 
 _ARTICLES = {"a", "an", "the", "some", "my", "your", "his", "her", "their", "our", "this", "that"}
-_PREPOSITIONS = {"of", "with", "for", "on", "in", "from", "by", "at", "without", "under", "made"}
+_PREPOSITIONS = {
+    "of", "with", "for", "on", "in", "from", "by", "at", "without", "under", "made", "full",
+    "filled", "covered",
+}  # fmt: skip
+"""What comes before them is what is meant."""
 _MEASURES = {"pair", "piece", "set", "kind", "type", "sort", "couple", "picture", "photo", "image"}
 """Before "of", these are not what is meant."""
 
@@ -136,9 +156,11 @@ def match_label(label: str, categories: Sequence[str]) -> LabelMatch:
     """
     tidy = tidy_label(label)
     own, meanings = _vocabulary(categories)
-    words = _head_phrase(tidy.split())
-    for start in range(len(words)):
-        for phrase in _singulars(words[start:]):
+    all_words = tidy.split()
+    words = _head_phrase(all_words)
+    # "Carry-on suitcase" has its preposition before what is meant.
+    for start, end in _suffixes(words, all_words):
+        for phrase in _singulars(all_words[start:end]):
             squeezed = phrase.replace(" ", "")
             category = own.get(squeezed) or meanings.get(squeezed)
             if category is None:
@@ -148,7 +170,7 @@ def match_label(label: str, categories: Sequence[str]) -> LabelMatch:
             elif squeezed == tidy.replace(" ", ""):
                 rule = "name"
             else:
-                rule = "plural" if len(words[start:]) == len(tidy.split()) else "main word"
+                rule = "plural" if end - start == len(all_words) else "main word"
             return LabelMatch(tidy, category, rule)
     known = own | meanings
     near = []
@@ -201,6 +223,15 @@ def _head_phrase(words: list[str]) -> list[str]:
                 return _head_phrase(after)
             return before
     return words
+
+
+def _suffixes(head: list[str], words: list[str]) -> Iterator[tuple[int, int]]:
+    """Ends of the head phrase as (first, one past last) word, longest first; then of all words."""
+    begin = next(
+        i for i in range(len(words)) if words[i : i + len(head)] == head
+    )  # the head is a run of the words
+    for end, first in ((begin + len(head), begin), (len(words), 0)):
+        yield from ((start, end) for start in range(first, end))
 
 
 def _singulars(words: list[str]) -> Iterator[str]:

@@ -109,10 +109,10 @@ def scanned_shapes(
     categories: Sequence[str], count: int, seed: int
 ) -> Iterator[tuple[str, PointCloud]]:
     """Scans of shapes that no library holds, of those categories that can be generated."""
-    from interactvlm.synthetic.objects import CATEGORIES, UNSEEN_CATEGORIES, object_from_name
+    from object_retrieval.procedural.objects import LIBRARY_CATEGORIES, object_from_name
 
     for category in categories:
-        if category not in (*CATEGORIES, *UNSEEN_CATEGORIES):
+        if category not in LIBRARY_CATEGORIES:
             continue
         for number in range(count):
             mesh = object_from_name(f"{category}/test/{number:04d}").mesh().mesh

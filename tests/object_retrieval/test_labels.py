@@ -40,6 +40,8 @@ CATEGORIES = (
         ("cup of tea", "cup", "main word"),
         ("a pair of scissors", "scissors", "main word"),
         ("photo of my old bike", "bicycle", "synonym"),
+        ("carry-on backpack", "backpack", "main word"),
+        ("cup full of tea", "cup", "main word"),
         ("ｃｈａｉｒ", "chair", "name"),
     ],
 )

@@ -72,8 +72,8 @@ def test_objects_as_thin_as_a_thread(rows, columns):
 def test_views_are_from_the_side_they_name():
     """The chair's back (at +y) hides nothing from the front and its seat from behind."""
     mesh = solid("chair")
-    front = render_object(mesh, 48, Studio(azimuth_deg=-90, elevation_deg=0))[1]
-    side = render_object(mesh, 48, Studio(azimuth_deg=0, elevation_deg=0))[1]
+    front = render_object(mesh, 48, Studio(azimuth_deg=-90.0, elevation_deg=0.0))[1]
+    side = render_object(mesh, 48, Studio(azimuth_deg=0.0, elevation_deg=0.0))[1]
     assert torch.allclose(front, front.flip(1), atol=0.1)
     columns = side.sum(0)
     # From +x the picture's right is +y: the back rises there.
