@@ -3,6 +3,7 @@
 Knows libraries, back ends and the index; knows no question.
 """
 
+import contextlib
 import logging
 import shutil
 from pathlib import Path
@@ -37,11 +38,14 @@ def library_index(
     key = content_key(_VERSION, library.key, backend.name)
     home = (cache_dir() if folder is None else Path(folder)) / "retrieval"
     path = home / key[:32]
+    # A finished index is only read: no lock, so that a read-only cache serves too.
+    with contextlib.suppress(AssetError):
+        return VectorIndex(path, key=key)
     home.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if path.is_dir():
             try:
-                return VectorIndex(path, key=key)
+                return VectorIndex(path, key=key)  # another process was faster
             except AssetError as error:  # any damage of a cached index has the same cure
                 _LOGGER.warning("cached index cannot be used, building it again: %s", error)
                 shutil.rmtree(path)

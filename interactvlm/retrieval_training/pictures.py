@@ -155,7 +155,6 @@ def _cut(
     else:
         last = along[-1] - (at - along[0]) + 1
         image, mask = image[:, :last], mask[:, :last]
-    # A quarter turn there and back would be as good as cutting rows; sides are what people cut.
     return image, mask
 
 
