@@ -207,7 +207,7 @@ def _shown(
     image: UInt8[np.ndarray, "height width 3"] | None,
     mask: Bool[np.ndarray, "height width"] | None,
     surface: Mesh | PointCloud | None,
-) -> UInt8[np.ndarray, "height width 3"] | None:
+) -> UInt8[np.ndarray, "rows columns 3"] | None:
     """What was asked, as a picture; None for words and for points, which have no surface."""
     if image is not None:
         if mask is None:

@@ -173,7 +173,7 @@ def _run(
 
 def build_batch(
     pictures: UInt8[np.ndarray, "shapes pictures side side 4"], count: int, rng: np.random.Generator
-) -> tuple[Float[Tensor, "two shapes 4 side side"], Int[Tensor, "shapes"]]:
+) -> tuple[Float[Tensor, "two chosen 4 side side"], Int[Tensor, "chosen"]]:
     """Two pictures of each of `count` shapes, varied: mirrored, recoloured, mask withheld."""
     shapes, numbers = pictures.shape[:2]
     chosen = rng.choice(shapes, size=count, replace=count > shapes)

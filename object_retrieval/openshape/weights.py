@@ -48,9 +48,9 @@ def load_encoder(path: Path, *, name: str | None = None) -> PointEncoder:
     path = Path(path)
     if path.is_dir():
         path = next((path / n for n in _FILES if (path / n).is_file()), path / _FILES[0])
-    shape = SHAPES[name or _name_of(path)]
-    encoder = PointEncoder(shape)
-    fill(encoder, read_table(path), where=str(path))
+    state = read_table(path)
+    encoder = PointEncoder(SHAPES[name or _name_of(path)])
+    fill(encoder, state, where=str(path))
     return encoder.eval()
 
 

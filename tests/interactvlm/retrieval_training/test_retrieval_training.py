@@ -34,7 +34,7 @@ def test_pictures_depend_on_the_seed_only():
 
 
 def test_something_in_front_takes_from_the_mask():
-    never, always = PictureChances(0, 0, 0, 0), PictureChances(0, 1, 0, 0)
+    never, always = PictureChances(0.0, 0.0, 0.0, 0.0), PictureChances(0.0, 1.0, 0.0, 0.0)
     seen = [
         [
             draw_picture(solid("box"), np.random.default_rng(seed), c).mask.sum()
