@@ -16,6 +16,7 @@ from interactvlm.assets_dir import assets_dir
 from interactvlm.errors import InputError
 from interactvlm.object_file import load_object
 from interactvlm.photo import read_photo
+from interactvlm.photo_job import checked_device
 from object_retrieval.contact_sheet import draw_sheet, save_sheet, size_words
 from object_retrieval.descriptor_backend import DescriptorBackend
 from object_retrieval.picture_encoder import PictureBackend, load_encoder
@@ -155,7 +156,8 @@ def choose_backends(request: RetrieveRequest) -> Backends:
     if request.openshape is not None:
         from object_retrieval.openshape.openshape_backend import OpenShapeBackend
 
-        one = OpenShapeBackend.load(request.openshape, request.clip, device=request.device)
+        device = checked_device(request.device)
+        one = OpenShapeBackend.load(request.openshape, request.clip, device=device)
         able = "image" in one.abilities
         return Backends(shape=one, image=one if able else None, text=one if able else None)
     if request.clip is not None:

@@ -31,7 +31,7 @@ class DescriptorBackend:
         self.name = "descriptor 2"
         self.dim = DIMENSIONS
         self.abilities: frozenset[Ability] = frozenset({"shape"})
-        self.temperature = 0.02
+        self.temperature = 0.005
 
     def embed_item(self, mesh: Mesh, *, seed: int) -> Float[Tensor, "vectors dim"]:
         """The whole surface and its bad scans (see `SCANS`)."""

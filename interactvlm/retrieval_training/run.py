@@ -16,6 +16,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from interactvlm.errors import InputError
+from interactvlm.photo_job import checked_device
 from interactvlm.retrieval_training.config import RetrievalTrainConfig
 from interactvlm.retrieval_training.pictures import draw_picture
 from interactvlm.training.log import TrainingLog
@@ -51,7 +52,9 @@ def train(config: RetrievalTrainConfig, library: ShapeLibrary) -> Path:
 
     Raises:
         InputError: the library has fewer than two categories.
+        ResourceError: the device is not there.
     """
+    checked_device(config.device)
     categories = tuple(dict.fromkeys(item.category for item in library.items))
     if len(categories) < 2:
         raise InputError(f"the library must have at least two categories, found {categories}")

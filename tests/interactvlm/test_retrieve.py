@@ -101,6 +101,7 @@ def test_the_first_column_of_a_sheet_is_the_question(tmp_path, crop, weights):
         (("--mesh", "nowhere.obj"), "not found"),
         (("--label", "box", "--clip", "folder"), "--openshape"),
         (("--label", "box", "--openshape", "nowhere"), "not found"),
+        (("--label", "box", "--openshape", "nowhere", "--device", "tpu"), "device must be"),
     ],
 )
 def test_every_fault_is_one_sentence_and_exit_2(capsys, arguments, words):
