@@ -45,6 +45,8 @@ class RetrieveRequest:
     """Axis of that file that points up."""
     size_m: float | None = None
     """Largest extent of the object, where it is known."""
+    metres: bool = False
+    """Whether the mesh is whole and in metres, so that its own extent counts."""
     restrict: bool = True
     """Whether a label's category excludes all others."""
     top: int = 5
@@ -123,15 +125,18 @@ def run_retrieve(request: RetrieveRequest) -> RetrieveResult:
         raise InputError("nothing to look for: give --label, --image or --mesh")
     if request.mask is not None and request.image is None:
         raise InputError("--mask needs the --image that it belongs to")
+    if request.metres and (request.mesh is None or request.size_m is not None):
+        raise InputError("--metres tells the size of a --mesh; with it no --size is needed")
     if request.top < 1:
         raise InputError(f"--top must be at least 1, got {request.top}")
     image = None if request.image is None else np.asarray(read_photo(request.image).image)
     mask = None if image is None else _read_mask(request.mask, image)
-    surface = None if request.mesh is None else load_surface(request.mesh, request.up)
+    surface, size_m = None, request.size_m
+    if request.mesh is not None:
+        surface, extent = load_surface(request.mesh, request.up)
+        size_m = extent if request.metres else size_m
     library = open_library(request.library)
-    question = Question(
-        request.label or None, image, mask, surface, request.size_m, request.restrict
-    )
+    question = Question(request.label or None, image, mask, surface, size_m, request.restrict)
     ranking = rank(library, question, choose_backends(request))
     candidates = ranking.candidates(request.top)
     if request.sheet is not None:
@@ -171,18 +176,19 @@ def embedded_pictures(weights: Path | None = None) -> PictureBackend:
     return PictureBackend(load_encoder(weights or assets_dir() / PICTURE_WEIGHTS))
 
 
-def load_surface(path: Path, up: Literal["y", "z"]) -> Mesh | PointCloud:
-    """A mesh or points of a file, z up and the front at -y; its unit is lost on the way.
+def load_surface(path: Path, up: Literal["y", "z"]) -> tuple[Mesh | PointCloud, float]:
+    """A mesh or points of a file, z up and the front at -y, and the file's largest extent.
 
-    Raises InputError as `load_object`.
+    The surface has extent 1: its unit is lost on the way. Raises InputError as `load_object`.
     """
-    shape = load_object(path, up).surface
-    points = shape.vertices if isinstance(shape, Mesh) else shape.points
-    x, y, z = points.unbind(1)
+    shape = load_object(path, up)
+    extent = float((shape.points.amax(0) - shape.points.amin(0)).max())
+    found = shape.surface
+    x, y, z = (found.vertices if isinstance(found, Mesh) else found.points).unbind(1)
     turned = torch.stack([x, -z, y], dim=1)
-    if isinstance(shape, Mesh):
-        return Mesh(turned, shape.faces, shape.vertex_colors)
-    return PointCloud(turned, shape.colors)
+    if isinstance(found, Mesh):
+        return Mesh(turned, found.faces, found.vertex_colors), extent
+    return PointCloud(turned, found.colors), extent
 
 
 def _read_mask(

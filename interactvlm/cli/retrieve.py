@@ -35,6 +35,8 @@ class RetrieveOptions:
     """Axis of that file that points up."""
     size: Annotated[float | None, tyro.conf.arg(metavar="METRES")] = None
     """Largest extent of the object, where it is known: weighs the categories."""
+    metres: bool = False
+    """The mesh is whole and in metres: its own extent counts as --size would."""
     weigh_label: bool = False
     """The label only weighs: the picture or mesh may overrule it."""
     top: int = 5
@@ -69,8 +71,8 @@ def run(options: RetrieveOptions) -> int:
 
         request = RetrieveRequest(
             label=options.label, image=options.image, mask=options.mask, mesh=options.mesh,
-            up=options.up, size_m=options.size, restrict=not options.weigh_label,
-            top=options.top, library=options.library, weights=options.weights,
+            up=options.up, size_m=options.size, metres=options.metres, top=options.top,
+            restrict=not options.weigh_label, library=options.library, weights=options.weights,
             openshape=options.openshape, clip=options.clip, device=options.device,
             sheet=options.out,
         )  # fmt: skip

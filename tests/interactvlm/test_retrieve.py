@@ -69,6 +69,20 @@ def test_a_mesh_of_a_file_is_found_whichever_axis_is_up(capsys, tmp_path, up):
     assert answer["label"] is None and answer["sheet"] == str(out)
 
 
+def test_a_mesh_in_metres_tells_its_size(capsys, tmp_path):
+    """A plate as large as the rings is likelier a ring when its size counts."""
+    probability = []
+    for extra in ((), ("--metres",)):
+        mesh = solid("plate", 1.1)
+        x, y, z = mesh.vertices.unbind(1)
+        points = 2.5 * torch.stack([x, z, -y], dim=1)
+        path = tmp_path / "plate.ply"
+        trimesh.Trimesh(points.numpy(), mesh.faces.numpy(), process=False).export(path)
+        assert ask("--mesh", path, "--json", "--out", tmp_path / "s.png", *extra) == 0
+        probability.append(json.loads(capsys.readouterr().out)["categories"])
+    assert probability[1]["ring"] > 100 * probability[0]["ring"]
+
+
 def test_a_crop_with_its_mask(capsys, tmp_path, crop, weights):
     mask = crop.with_name("mask.png")
     out = tmp_path / "sheet.png"
@@ -97,6 +111,7 @@ def test_the_first_column_of_a_sheet_is_the_question(tmp_path, crop, weights):
         (("--label", "box", "--top", "0"), "at least 1"),
         (("--label", "box", "--size", "-1"), "positive"),
         (("--mask", "m.png", "--label", "box"), "--image"),
+        (("--label", "box", "--metres"), "--mesh"),
         (("--image", "nowhere.png"), "not found"),
         (("--mesh", "nowhere.obj"), "not found"),
         (("--label", "box", "--clip", "folder"), "--openshape"),
