@@ -8,6 +8,7 @@ block are given back before the next. Plain twin: in the tests.
 """
 
 import mmap
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,10 +180,13 @@ class _Rows:
 
     def __init__(self, folder: Path, info: IndexInfo) -> None:
         self._stream = open(folder / VECTORS, "rb")  # noqa: SIM115 - closed by `__exit__`
-        # Copy on write, because torch wants memory that may be written; nothing writes.
-        self._map = mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_COPY)
+        # Not copy on write: systems refuse such a map of a file larger than their memory.
+        self._map = mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_READ)
         values = np.frombuffer(self._map, np.float16, info.count * info.dim, HEADER_BYTES)
-        self.matrix = torch.from_numpy(values).view(info.count, info.dim)
+        with warnings.catch_warnings():
+            # Torch warns that this memory must not be written; nothing writes.
+            warnings.simplefilter("ignore")
+            self.matrix = torch.from_numpy(values).view(info.count, info.dim)
         self._row_bytes = 2 * info.dim
 
     def give_back(self, start: int, stop: int) -> None:
