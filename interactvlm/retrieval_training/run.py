@@ -80,7 +80,7 @@ def draw_pictures(
 ) -> UInt8[np.ndarray, "shapes pictures side side 4"]:
     """Crops with their surroundings and mask (0 or 255), mapped from disk; drawn where missing."""
     shape = (len(library.items), config.pictures, side_px, side_px, 4)
-    key = content_key("pictures-1", library.key, config.seed, *shape)[:16]
+    key = content_key("pictures-2", library.key, config.seed, *shape)[:16]
     path = config.out / f"pictures-{key}.npy"
     note = path.with_suffix(".done")
     done = int(note.read_text()) if note.is_file() and path.is_file() else 0
