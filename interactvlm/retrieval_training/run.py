@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from interactvlm.errors import InputError
 from interactvlm.photo_job import checked_device
+from interactvlm.retrieval_job import open_library
 from interactvlm.retrieval_training.config import RetrievalTrainConfig
 from interactvlm.retrieval_training.pictures import draw_picture
 from interactvlm.training.log import TrainingLog
@@ -39,12 +40,7 @@ _GROUP = 64
 
 def train_on_library(config: RetrievalTrainConfig) -> Path:
     """Trains on the library that the settings name; returns the folder of the weights."""
-    from object_retrieval.library import Library
-
-    named = config.library
-    return train(
-        config, Library.embedded(config.variants) if named is None else Library.open(named)
-    )
+    return train(config, open_library(config.library, variants=config.variants))
 
 
 def train(config: RetrievalTrainConfig, library: ShapeLibrary) -> Path:
