@@ -5,7 +5,7 @@ Knows files, shipped weights and the library; how shapes are compared is `object
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -146,11 +146,16 @@ def run_retrieve(request: RetrieveRequest) -> RetrieveResult:
     return RetrieveResult(candidates, ranking, request.sheet)
 
 
-def open_library(folder: Path | None) -> ShapeLibrary:
-    """A library's folder, or the embedded library."""
+def open_library(folder: Path | None, *, variants: int | None = None) -> ShapeLibrary:
+    """A library's folder, or the embedded library with so many shapes of each category."""
     from object_retrieval.library import Library
 
-    return Library.embedded() if folder is None else Library.open(folder)
+    if folder is not None:
+        library = Library.open(folder)
+    else:
+        library = Library.embedded() if variants is None else Library.embedded(variants)
+    # It has all that is needed; a type checker does not see a cached property as a property.
+    return cast(ShapeLibrary, library)
 
 
 def choose_backends(request: RetrieveRequest) -> Backends:

@@ -9,7 +9,8 @@ block are given back before the next. Plain twin: in the tests.
 
 import mmap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,14 +33,11 @@ _HALF_ROUNDING, _HALF_TINY = 2.0**-11, 2.0**-25
 _SINGLE_ROUNDING = 2.0**-24
 _MAPPED_BYTES = 64 * 2**20
 """Rows mapped at a time when they are multiplied as they are."""
-_CONVERTED_BYTES = 640 * 2**10
-"""Rows converted at a time; their single precision twin still fits the cache."""
+_CONVERTED_BYTES = 2**21
+"""Rows converted at a time; their single precision twins still fit the cache."""
 _FEW_QUERIES = 2
 """Up to so many, multiplying twice is cheaper than converting."""
 _RESCORED_AT_ONCE = 4096
-
-_Block = tuple[int, Tensor, float]
-"""First row, scores (queries, rows), and how far a score may be from the truth."""
 
 
 @dataclass(frozen=True)
@@ -124,12 +122,12 @@ class VectorIndex:
     ) -> list[Int[Tensor, "candidates"]]:
         """Rows that can be among the best `top`, whatever rounding did."""
         few = len(unit) <= _FEW_QUERIES and self.info.longest < 2**15
+        how = _as_stored(unit, self.info) if few else _converted(unit, self.info)
         survivors = [_Survivors(top) for _ in unit]
         with _Rows(self.folder, self.info) as rows:
-            multiply = _multiplied_as_stored if few else _multiplied_converted
-            for start, scores, error in multiply(rows, unit, self.info):
+            for start, scores in _blocks(rows, how):
                 for query, kept in enumerate(survivors):
-                    kept.take(scores[query], start, error)
+                    kept.take(scores[query], start, how.error)
         return [kept.rows() for kept in survivors]
 
     def _best(
@@ -205,40 +203,67 @@ class _Rows:
         self._stream.close()
 
 
-def _multiplied_as_stored(
-    rows: _Rows, unit: Float[Tensor, "queries dim"], info: IndexInfo
-) -> Iterator[_Block]:
-    """Scores of all rows, multiplied in half precision.
+@dataclass(frozen=True)
+class _Multiplication:
+    """One way to multiply stored rows with all queries."""
 
-    Their error: the query is rounded to half, the products are summed in single precision, and the
+    scores: Callable[[Float[Tensor, "rows dim"]], Float[Tensor, "queries rows"]]
+    """Of one block of rows."""
+    error: float
+    """How far a score may be from the truth."""
+    block_bytes: int
+    """Size of a block, all threads together."""
+
+
+def _as_stored(unit: Float[Tensor, "queries dim"], info: IndexInfo) -> _Multiplication:
+    """In half precision.
+
+    The error: the query is rounded to half, the products are summed in single precision, and the
     sum is rounded to half.
     """
     half = unit.half()
     lost = float((unit - half.double()).norm(dim=1).amax())
     summing = (info.dim + 1) * _SINGLE_ROUNDING * (1 + lost)
     error = (lost + summing + _HALF_ROUNDING) * info.longest + _HALF_TINY
-    step = max(1, _MAPPED_BYTES // (2 * info.dim))
-    for start in range(0, info.count, step):
-        stop = min(start + step, info.count)
-        block = rows.matrix[start:stop]
-        yield start, torch.stack([torch.mv(block, query) for query in half]).float(), error
-        del block
-        rows.give_back(start, stop)
+    return _Multiplication(
+        lambda block: torch.stack([torch.mv(block, query) for query in half]).float(),
+        error,
+        _MAPPED_BYTES,
+    )
 
 
-def _multiplied_converted(
-    rows: _Rows, unit: Float[Tensor, "queries dim"], info: IndexInfo
-) -> Iterator[_Block]:
-    """Scores of all rows, converted to single precision first."""
+def _converted(unit: Float[Tensor, "queries dim"], info: IndexInfo) -> _Multiplication:
+    """In single precision, every block converted once for all queries."""
     queries = unit.float().T.contiguous()
     error = (info.dim + 3) * _SINGLE_ROUNDING * info.longest
-    step = max(1, _CONVERTED_BYTES // (2 * info.dim))
-    converted = torch.empty(step, info.dim)
-    for start in range(0, info.count, step):
-        stop = min(start + step, info.count)
-        block = converted[: stop - start].copy_(rows.matrix[start:stop])
-        yield start, torch.mm(block, queries).T, error
+    return _Multiplication(
+        lambda block: torch.mm(block.float(), queries).T, error, _CONVERTED_BYTES
+    )
+
+
+def _blocks(rows: _Rows, how: _Multiplication) -> Iterator[tuple[int, Tensor]]:
+    """First row and scores of every block, in order.
+
+    Blocks are spread over as many threads as torch may use, because torch multiplies a matrix of
+    half precision with a vector on one. The caller's thread count is left as it was.
+    """
+    threads = torch.get_num_threads()
+    count, dim = rows.matrix.shape
+    step = max(1, how.block_bytes // (2 * dim * threads))
+    starts = range(0, count, step)
+
+    def scores(start: int) -> Tensor:
+        stop = min(start + step, count)
+        found = how.scores(rows.matrix[start:stop])
         rows.give_back(start, stop)
+        return found
+
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from zip(starts, pool.map(scores, starts), strict=True)
+    finally:
+        # A new worker's own setting is also torch's default for threads to come: put it back.
+        torch.set_num_threads(threads)
 
 
 def _require_whole(folder: Path, info: IndexInfo) -> None:

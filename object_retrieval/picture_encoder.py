@@ -123,7 +123,9 @@ class PictureBackend:
             crops = [square_crop(p, side) for p in pictures[start : start + _AT_ONCE]]
             rgb = torch.from_numpy(np.stack([crop.rgb for crop in crops])).float()
             masks = np.stack([crop.mask for crop in crops if crop.mask is not None])
-            rows.append(self._encoder(to_pixels(rgb, torch.from_numpy(masks).float())))
+            pixels = to_pixels(rgb, torch.from_numpy(masks).float())
+            # With its mirror image: what differs between the two is no property of the object.
+            rows.append(self._encoder(pixels) + self._encoder(pixels.flip(3)))
         return unit_rows(torch.cat(rows))
 
     def embed_item(self, mesh: Mesh, *, seed: int) -> Float[Tensor, "vectors dim"]:

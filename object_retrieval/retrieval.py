@@ -58,7 +58,7 @@ class Candidate:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
-        values = {"name": self.item.name, "category": self.item.category}
+        values: dict[str, Any] = {"name": self.item.name, "category": self.item.category}
         values |= {"source": self.item.source, "licence": self.item.licence}
         values["extent_m"] = [float(value) for value in self.item.extent_m]
         return values | {k: v for k, v in vars(self).items() if k != "item"}

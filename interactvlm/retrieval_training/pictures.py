@@ -21,7 +21,7 @@ from renders.mesh import Mesh
 
 SMALLEST_PX, LARGEST_PX = 16, 128
 """Sides of the pictures: objects in photos are as often far away as near."""
-_SEEN_AT_LEAST = 0.3
+_SEEN_AT_LEAST = 0.2
 """Share of the object that stays visible behind what hides it."""
 
 
@@ -31,8 +31,10 @@ class PictureChances:
 
     tilted: float = 0.3
     """Object turned any way, as things in hands are."""
-    hidden: float = 0.6
+    hidden: float = 0.7
     """Something in front of it."""
+    figure: float = 0.5
+    """Of these: somebody, with trunk and limbs, not just something."""
     cut: float = 0.12
     """Object beyond the picture's edge."""
     rough_mask: float = 0.3
@@ -56,7 +58,7 @@ def draw_picture(
         mask = share > 0
     image = _developed(image, rng)
     if rng.random() < chances.hidden:
-        image, mask = _hidden(image, mask, rng)
+        image, mask = _hidden(image, mask, rng, chances.figure)
     if rng.random() < chances.cut:
         image, mask = _cut(image, mask, rng)
     if rng.random() < chances.rough_mask:
@@ -116,23 +118,18 @@ def _hidden(
     image: Float32[np.ndarray, "side side 3"],
     mask: Bool[np.ndarray, "side side"],
     rng: np.random.Generator,
+    figure: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Limbs, boards or blobs in front; as they were when they would hide nearly all."""
-    side = len(mask)
-    canvas = Image.new("L", (side, side), 0)
+    """People, limbs, boards or blobs in front; as they were when they would hide nearly all."""
+    canvas = Image.new("L", mask.shape[::-1], 0)
     draw = ImageDraw.Draw(canvas)
     rows, columns = np.nonzero(mask)
-    for _ in range(int(rng.integers(1, 4))):
-        at = int(rng.integers(len(rows)))
-        x, y = float(columns[at]), float(rows[at])
-        reach = side * rng.uniform(0.06, 0.3)
-        if rng.random() < 0.65:
-            angle = rng.uniform(0, 2 * np.pi)
-            far = (x + 2 * side * np.cos(angle), y + 2 * side * np.sin(angle))
-            draw.line([(x, y), far], fill=255, width=max(1, round(reach)))
-            draw.ellipse([x - reach / 2, y - reach / 2, x + reach / 2, y + reach / 2], fill=255)
-        else:
-            draw.ellipse([x - reach, y - reach, x + reach, y + reach * rng.uniform(0.4, 2)], 255)
+    at = rng.integers(len(rows), size=3)
+    if rng.random() < figure:
+        _draw_figure(draw, (float(columns[at[0]]), float(rows[at[0]])), len(mask), rng)
+    else:
+        for place in at[: int(rng.integers(1, 4))]:
+            _draw_thing(draw, (float(columns[place]), float(rows[place])), len(mask), rng)
     front = np.asarray(canvas) > 0
     if (mask & ~front).sum() < max(4, _SEEN_AT_LEAST * mask.sum()):
         return image, mask
@@ -140,6 +137,45 @@ def _hidden(
     color = SKIN_TONES[int(rng.integers(len(SKIN_TONES)))] if skin else random_colour(rng)
     shade = np.float32(rng.uniform(0.6, 1.0)) * np.array(color, dtype=np.float32)
     return np.where(front[..., None], shade, image), mask & ~front
+
+
+def _draw_figure(
+    draw: ImageDraw.ImageDraw, at: tuple[float, float], side: int, rng: np.random.Generator
+) -> None:
+    """A trunk, a head and limbs with one bend each."""
+    tall = side * rng.uniform(0.15, 0.4)
+    lean = rng.uniform(0, 2 * np.pi) if rng.random() < 0.3 else rng.normal(-np.pi / 2, 0.4)
+    neck = _step(at, tall, lean)
+    draw.line([at, neck], fill=255, width=max(1, round(0.45 * tall)))
+    _draw_disc(draw, _step(neck, 0.3 * tall, lean), 0.22 * tall)
+    for start, thick in ((at, 0.26), (at, 0.26), (neck, 0.17), (neck, 0.17)):
+        knee = _step(start, 0.75 * tall, rng.uniform(0, 2 * np.pi))
+        end = _step(knee, 0.75 * tall, rng.uniform(0, 2 * np.pi))
+        draw.line([start, knee, end], fill=255, width=max(1, round(thick * tall)), joint="curve")
+
+
+def _draw_thing(
+    draw: ImageDraw.ImageDraw, at: tuple[float, float], side: int, rng: np.random.Generator
+) -> None:
+    """A limb or pole to beyond the picture, or a blob."""
+    reach = side * rng.uniform(0.06, 0.3)
+    if rng.random() < 0.65:
+        far = _step(at, 2.0 * side, rng.uniform(0, 2 * np.pi))
+        draw.line([at, far], fill=255, width=max(1, round(reach)))
+        _draw_disc(draw, at, reach / 2)
+    else:
+        _draw_disc(draw, at, reach, rng.uniform(0.4, 1.6))
+
+
+def _step(at: tuple[float, float], length: float, angle: float) -> tuple[float, float]:
+    return at[0] + length * math.cos(angle), at[1] + length * math.sin(angle)
+
+
+def _draw_disc(
+    draw: ImageDraw.ImageDraw, at: tuple[float, float], radius: float, squeeze: float = 1.0
+) -> None:
+    (x, y), high = at, radius * squeeze
+    draw.ellipse([x - radius, y - high, x + radius, y + high], fill=255)
 
 
 def _cut(

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from interactvlm.errors import InputError
 from interactvlm.photo_job import checked_device
+from interactvlm.retrieval_job import open_library
 from interactvlm.retrieval_training.config import RetrievalTrainConfig
 from interactvlm.retrieval_training.pictures import draw_picture
 from interactvlm.training.log import TrainingLog
@@ -39,12 +40,7 @@ _GROUP = 64
 
 def train_on_library(config: RetrievalTrainConfig) -> Path:
     """Trains on the library that the settings name; returns the folder of the weights."""
-    from object_retrieval.library import Library
-
-    named = config.library
-    return train(
-        config, Library.embedded(config.variants) if named is None else Library.open(named)
-    )
+    return train(config, open_library(config.library, variants=config.variants))
 
 
 def train(config: RetrievalTrainConfig, library: ShapeLibrary) -> Path:
@@ -80,7 +76,7 @@ def draw_pictures(
 ) -> UInt8[np.ndarray, "shapes pictures side side 4"]:
     """Crops with their surroundings and mask (0 or 255), mapped from disk; drawn where missing."""
     shape = (len(library.items), config.pictures, side_px, side_px, 4)
-    key = content_key("pictures-1", library.key, config.seed, *shape)[:16]
+    key = content_key("pictures-2", library.key, config.seed, *shape)[:16]
     path = config.out / f"pictures-{key}.npy"
     note = path.with_suffix(".done")
     done = int(note.read_text()) if note.is_file() and path.is_file() else 0

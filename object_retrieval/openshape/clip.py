@@ -43,7 +43,7 @@ class ClipEmbedder:
         where = str(folder) if folder.is_dir() else source
         options: dict[str, Any] = {"local_files_only": offline or folder.is_dir()}
         try:
-            model = CLIPModel.from_pretrained(where, use_safetensors=True, **options)
+            model: Any = CLIPModel.from_pretrained(where, use_safetensors=True, **options)
             self._processor: Any = AutoImageProcessor.from_pretrained(
                 where, backend="pil", **options
             )
@@ -54,7 +54,7 @@ class ClipEmbedder:
                 f"CLIP cannot be loaded ({''.join(reason)[:160]}); give its folder, with "
                 f"safetensors weights: {source!r}"
             ) from None
-        self._model: Any = model.to(device).eval()
+        self._model = model.to(device).eval()
         self.source = source
         self.dim = int(model.config.projection_dim)
 

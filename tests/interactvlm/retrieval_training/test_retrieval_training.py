@@ -1,6 +1,7 @@
 """Training of the picture encoder: its pictures, its batches, going on after a kill."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -34,7 +35,8 @@ def test_pictures_depend_on_the_seed_only():
 
 
 def test_something_in_front_takes_from_the_mask():
-    never, always = PictureChances(0.0, 0.0, 0.0, 0.0), PictureChances(0.0, 1.0, 0.0, 0.0)
+    never = PictureChances(tilted=0.0, hidden=0.0, cut=0.0, rough_mask=0.0)
+    always = replace(never, hidden=1.0)
     seen = [
         [
             draw_picture(solid("box"), np.random.default_rng(seed), c).mask.sum()
@@ -43,7 +45,7 @@ def test_something_in_front_takes_from_the_mask():
         for c in (never, always)
     ]
     assert sum(seen[1]) < 0.95 * sum(seen[0])
-    assert all(after >= 0.3 * before for before, after in zip(*seen, strict=True))
+    assert all(after >= 0.2 * before for before, after in zip(*seen, strict=True))
 
 
 def small(tmp_path, **changes):
