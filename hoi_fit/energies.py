@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from hoi_fit.icp import NORMAL_LENGTH_M, OrientedPoints
@@ -82,13 +82,13 @@ def find_partners(problem: FitProblem, poses: Poses) -> Partners:
     touched, touching = problem.touched, problem.touching
     assert touched is not None and touching is not None
     wanted = np.concatenate([touching.points, -NORMAL_LENGTH_M * touching.normals], axis=1)
-    tree = cKDTree(wanted)
+    tree = KDTree(wanted)
     there, back = [], []
     for pose in poses.similarities():
         normals = NORMAL_LENGTH_M * pose.directions(touched.normals)
         placed = np.concatenate([pose.points(touched.points), normals], axis=1)
         there.append(tree.query(placed)[1])
-        back.append(cKDTree(placed).query(wanted)[1])
+        back.append(KDTree(placed).query(wanted)[1])
     return Partners(torch.from_numpy(np.stack(there)), torch.from_numpy(np.stack(back)))
 
 
@@ -182,7 +182,7 @@ def _penetration(
     body: OrientedPoints, vertices: Float[Tensor, "poses verts 3"]
 ) -> Float[Tensor, "poses"]:
     """Mean depth of vertices behind the nearest point of the body's surface."""
-    tree, where = cKDTree(body.points), vertices.detach().double().numpy()
+    tree, where = KDTree(body.points), vertices.detach().double().numpy()
     near = torch.from_numpy(tree.query(where)[1])
     surface = torch.from_numpy(body.points).to(vertices)[near]
     normal = torch.from_numpy(body.normals).to(vertices)[near]

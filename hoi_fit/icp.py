@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from hoi_fit.similarity import Similarity, solve_similarity
 from renders.errors import InputError
@@ -76,7 +76,7 @@ def contact_icp(
                 f"the {name} has no contact to align: {len(side.points)} points of total weight "
                 f"{float(side.weight.sum()):.3g}; fit without contact, or give another contact file"
             )
-    tree = cKDTree(_in_six(touching.points, -touching.normals))
+    tree = KDTree(_in_six(touching.points, -touching.normals))
     results = [_descend(touched, touching, tree, start, settings) for start in starts]
     return sorted(results, key=lambda result: result.distance_m)
 
@@ -84,7 +84,7 @@ def contact_icp(
 def _descend(
     touched: OrientedPoints,
     touching: OrientedPoints,
-    tree: cKDTree,
+    tree: KDTree,
     start: Similarity,
     settings: IcpSettings,
 ) -> IcpResult:
@@ -106,12 +106,13 @@ def _descend(
 
 
 def _partners(
-    touched: OrientedPoints, touching: OrientedPoints, tree: cKDTree, pose: Similarity
+    touched: OrientedPoints, touching: OrientedPoints, tree: KDTree, pose: Similarity
 ) -> tuple[np.ndarray, np.ndarray]:
     """Body point of each object point, and object point of each body point."""
     placed = _in_six(pose.points(touched.points), pose.directions(touched.normals))
     wanted = _in_six(touching.points, -touching.normals)
-    return tree.query(placed)[1], cKDTree(placed).query(wanted)[1]
+    there, back = tree.query(placed)[1], KDTree(placed).query(wanted)[1]
+    return np.asarray(there), np.asarray(back)
 
 
 def _pair_weights(
@@ -124,7 +125,7 @@ def _pair_weights(
 
 
 def _distance(
-    touched: OrientedPoints, touching: OrientedPoints, tree: cKDTree, pose: Similarity
+    touched: OrientedPoints, touching: OrientedPoints, tree: KDTree, pose: Similarity
 ) -> float:
     partner, back = _partners(touched, touching, tree, pose)
     placed = pose.points(touched.points)

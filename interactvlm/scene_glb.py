@@ -24,11 +24,12 @@ def save_scene_glb(path: Path, nodes: Mapping[str, Mesh], camera: Camera) -> Non
     photo's vertical field of view; a principal point off the middle cannot be told in glTF.
     """
     import trimesh
+    from trimesh.scene.cameras import Camera as TrimeshCamera
 
     scene = trimesh.Scene()
     for name, mesh in nodes.items():
         scene.add_geometry(_trimesh(mesh), node_name=name, geom_name=name)
-    scene.camera = trimesh.scene.Camera(name="camera", fov=(60.0, 60.0))
+    scene.camera = TrimeshCamera(name="camera", fov=(60.0, 60.0))
     scene.camera_transform = np.eye(4)
 
     def told_camera(tree: dict[str, Any]) -> None:

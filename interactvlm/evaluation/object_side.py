@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from PIL import Image
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from interactvlm.evaluation.config import EvaluateConfig
@@ -122,6 +122,6 @@ def _apart(
     """Mean of the mean distances to the nearest point of the other set, metres."""
     if not len(body_world) or not len(object_world):
         return None
-    there = cKDTree(object_world).query(body_world)[0].mean()
-    back = cKDTree(body_world).query(object_world)[0].mean()
+    there = KDTree(object_world).query(body_world)[0].mean()
+    back = KDTree(body_world).query(object_world)[0].mean()
     return float(there + back) / 2

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 
 from interactvlm.synthetic.scene import SceneState
@@ -50,7 +50,7 @@ def object_heat(
     """How near the body is to points of an object: 1 where it touches or is inside, then less."""
     vertices = vertices_world.numpy()
     normals = vertex_normals(vertices_world, faces).numpy()
-    away, nearest = cKDTree(vertices).query(points_world)
+    away, nearest = KDTree(vertices).query(points_world)
     above = ((points_world - vertices[nearest]) * normals[nearest]).sum(1)
     away = np.where((above < 0) & (away < DEEPEST_M), 0.0, away)
     beyond = np.maximum(away - CONTACT_DISTANCE_M, 0.0) / HEAT_FALLOFF_M

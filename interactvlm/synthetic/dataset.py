@@ -134,7 +134,7 @@ def _object_side(
     faces = get_topology("anny").faces
     points = np.stack([p.instance.surface_points(OBJECT_POINTS) for p in state.objects])
     heat = np.zeros(points.shape[:2], np.float32)
-    for index in contact.any(1).nonzero()[0]:
+    for index in np.flatnonzero(contact.any(axis=1)):
         pose = np.asarray(state.objects[index].world_from_object, np.float32)
         placed = points[index] @ pose[:3, :3].T + pose[:3, 3]
         heat[index] = object_heat(placed, vertices_world, faces)

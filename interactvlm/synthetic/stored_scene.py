@@ -20,11 +20,13 @@ def stored_state(details: dict[str, Any]) -> SceneState:
         )
         for o in details["objects"]
     )
+    left_curl, right_curl = details["hand_curl"]
     return SceneState(
-        np.array(details["phenotypes"], np.float32),
-        np.array(details["bone_rotations"], np.float32),
-        *details["hand_curl"],
-        np.array(details["translation_world"], np.float32),
-        objects,
-        details["seed"],
+        phenotypes=np.array(details["phenotypes"], np.float32),
+        bone_rotations=np.array(details["bone_rotations"], np.float32),
+        left_curl=left_curl,
+        right_curl=right_curl,
+        translation_world=np.array(details["translation_world"], np.float32),
+        objects=objects,
+        seed=details["seed"],
     )

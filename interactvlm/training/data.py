@@ -89,7 +89,7 @@ class SceneSampler:
         """`scenes`: those of the shards that may be drawn; None means all. `about_objects`: how
         often a question about the body has a sister about the object."""
         self.shards, self.topology, self.labels, self.seed = shards, topology, labels, seed
-        self.scenes = shards.scenes if scenes is None else scenes
+        self.scenes = shards.scenes if scenes is None else tuple(scenes)
         self.about_objects = about_objects
         self.partner = topology.symmetric_partner
         self.part_mirror = part_mirror_table()
@@ -121,7 +121,7 @@ class SceneSampler:
         rgb, classes, keypoints, vertices, queries = [], [], [], [], []
         objects, touched = [], []
         for position in range(count):
-            scene = self.scenes[rng.integers(len(self.scenes))]
+            scene = self.scenes[int(rng.integers(len(self.scenes)))]
             picture = self.shards.picture(scene, int(rng.integers(len(scene.pictures))))
             mirrored = bool(rng.random() < 0.5) and mirroring
             names = [o.label for o in scene.objects]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn import functional
 from trimesh.remesh import subdivide_to_size
@@ -111,9 +111,12 @@ def collect_object_tokens(work: Workspace, count: int) -> ObjectBank:
             mininterval=2.0,
         )
     ]
-    columns = [torch.stack(column) for column in zip(*drawn, strict=True)]
-    cameras = columns.pop()[0]
-    return ObjectBank(stored["hidden"], stored["surface"], *columns, cameras)
+    embeddings, cover, target, valid, cameras = (
+        torch.stack(column) for column in zip(*drawn, strict=True)
+    )
+    return ObjectBank(
+        stored["hidden"], stored["surface"], embeddings, cover, target, valid, cameras[0]
+    )
 
 
 def surfaces_of(
@@ -142,10 +145,10 @@ def _fine_mesh(
 ) -> tuple[Mesh, Float[Tensor, "verts"]]:
     """The mesh with edges short enough to carry heat at its vertices, from the nearest points."""
     extent = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).max())
-    vertices, faces = subdivide_to_size(
+    vertices, faces, *_ = subdivide_to_size(
         mesh.vertices.numpy(), mesh.faces.numpy(), _EDGE * extent, max_iter=20
     )
-    away, near = cKDTree(points).query(vertices, k=3)
+    away, near = KDTree(points).query(vertices, k=3)
     weight = 1 / (away + 1e-6)
     value = (weight * heat[near]).sum(1) / weight.sum(1)
     upright = y_up(torch.from_numpy(vertices).float(), "z")
