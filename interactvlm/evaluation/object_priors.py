@@ -4,16 +4,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from interactvlm.errors import AssetError
+from interactvlm.evaluation.priors import read_means, write_means
 from interactvlm.object_file import y_up
 from interactvlm.synthetic.shards import SceneShards
 from interactvlm.training.object_grid import cell_of, heat_grid
-from renders.cache import atomic_write
 
 CELLS = 12
 """Cells along each axis of the normalised frame."""
@@ -36,20 +34,12 @@ class ObjectPriors:
 
     def save(self, path: Path) -> None:
         """One byte per cell and label, compressed."""
-        arrays = {k: (v * 255).round().to(torch.uint8).numpy() for k, v in self.mean.items()}
-        with atomic_write(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_means(path, self.mean)
 
     @staticmethod
     def load(path: Path) -> "ObjectPriors":
         """Inverse of `save`. Raises AssetError when the file is missing or damaged."""
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return ObjectPriors(
-                    {k: torch.from_numpy(stored[k]).float() / 255 for k in stored.files}
-                )
-        except (OSError, ValueError) as error:
-            raise AssetError(f"object priors cannot be read ({error}): {str(path)!r}") from None
+        return ObjectPriors(read_means(path))
 
 
 def measure_object_priors(shards: SceneShards) -> ObjectPriors:

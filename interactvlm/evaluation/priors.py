@@ -40,20 +40,28 @@ class ContactPriors:
 
     def save(self, path: Path) -> None:
         """One byte per vertex and key, compressed."""
-        arrays = {k: (v * 255).round().to(torch.uint8).numpy() for k, v in self.mean.items()}
-        with atomic_write(path) as temporary, temporary.open("wb") as stream:
-            np.savez_compressed(stream, allow_pickle=False, **arrays)
+        write_means(path, self.mean)
 
     @staticmethod
     def load(path: Path) -> "ContactPriors":
         """Inverse of `save`. Raises AssetError when the file is missing or damaged."""
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return ContactPriors(
-                    {k: torch.from_numpy(stored[k]).float() / 255 for k in stored.files}
-                )
-        except (OSError, ValueError) as error:
-            raise AssetError(f"contact priors cannot be read ({error}): {str(path)!r}") from None
+        return ContactPriors(read_means(path))
+
+
+def write_means(path: Path, mean: dict[str, Float[Tensor, "values"]]) -> None:
+    """Shares by key, one byte each, compressed."""
+    arrays = {k: (v * 255).round().to(torch.uint8).numpy() for k, v in mean.items()}
+    with atomic_write(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+
+
+def read_means(path: Path) -> dict[str, Float[Tensor, "values"]]:
+    """Inverse of `write_means`. Raises AssetError when the file is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {k: torch.from_numpy(stored[k]).float() / 255 for k in stored.files}
+    except (OSError, ValueError) as error:
+        raise AssetError(f"priors cannot be read ({error}): {str(path)!r}") from None
 
 
 def measure_priors(shards: SceneShards) -> ContactPriors:
