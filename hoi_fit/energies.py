@@ -81,8 +81,7 @@ def find_partners(problem: FitProblem, poses: Poses) -> Partners:
     """Nearest in place and opposed normal, both ways."""
     touched, touching = problem.touched, problem.touching
     assert touched is not None and touching is not None
-    wanted = np.concatenate([touching.points, -NORMAL_LENGTH_M * touching.normals], axis=1)
-    tree = KDTree(wanted)
+    wanted, tree = problem.touching_tree.data, problem.touching_tree
     there, back = [], []
     for pose in poses.similarities():
         normals = NORMAL_LENGTH_M * pose.directions(touched.normals)
@@ -113,7 +112,9 @@ def energies(
     if problem.depth_m is not None:
         terms["depth"] = weights.depth * _depth(problem, vertices)
     if problem.body is not None:
-        terms["penetration"] = weights.penetration * _penetration(problem.body, vertices)
+        surface = poses.points(problem.surface_object)
+        inside = _penetration(problem.body, problem.body_tree, surface)
+        terms["penetration"] = weights.penetration * inside
     return terms
 
 
@@ -179,14 +180,13 @@ def _depth(problem: FitProblem, vertices: Float[Tensor, "poses verts 3"]) -> Flo
 
 
 def _penetration(
-    body: OrientedPoints, vertices: Float[Tensor, "poses verts 3"]
+    body: OrientedPoints, tree: KDTree, points: Float[Tensor, "poses points 3"]
 ) -> Float[Tensor, "poses"]:
-    """Mean depth of vertices behind the nearest point of the body's surface."""
-    tree, where = KDTree(body.points), vertices.detach().double().numpy()
-    near = torch.from_numpy(tree.query(where)[1])
-    surface = torch.from_numpy(body.points).to(vertices)[near]
-    normal = torch.from_numpy(body.normals).to(vertices)[near]
-    inside = (-(vertices - surface) * normal).sum(-1).clamp(min=0)
+    """Mean depth of points behind the nearest point of the body's surface."""
+    near = torch.from_numpy(tree.query(points.detach().double().numpy())[1])
+    surface = torch.from_numpy(body.points).to(points)[near]
+    normal = torch.from_numpy(body.normals).to(points)[near]
+    inside = (-(points - surface) * normal).sum(-1).clamp(min=0)
     # Far behind a surface the nearest point says nothing about inside and outside.
     inside = torch.where(inside < 3 * PENETRATION_UNIT_M, inside, torch.zeros_like(inside))
     return inside.mean(1) / PENETRATION_UNIT_M

@@ -84,7 +84,8 @@ def _moved(
     low, high = np.log(settings.scale_bounds)
     history: list[dict[str, float]] = []
     least, best = [float("inf")] * len(starts), list(starts)
-    partners, stopped = None, "iterations"
+    partners: Partners | None = None
+    stopped: StopReason = "iterations"
     for step in range(steps):
         if step % _PARTNERS_EVERY == 0:
             partners = _partners(problem, moving)
@@ -108,12 +109,8 @@ def _moved(
             moving.log_scale.clamp_(float(low), float(high))
     order = sorted(range(len(starts)), key=least.__getitem__)
     longer = max(problem.object_mask.shape)
-    stage = FitStage(longer, len(starts), len(history), _reason(stopped), tuple(history))
+    stage = FitStage(longer, len(starts), len(history), stopped, tuple(history))
     return [best[i] for i in order], [least[i] for i in order], stage
-
-
-def _reason(stopped: str) -> StopReason:
-    return "converged" if stopped == "converged" else "iterations"
 
 
 def _partners(problem: FitProblem, moving: Poses) -> Partners | None:

@@ -8,16 +8,14 @@ Source: InteractVLM, initialisation of the object fit (there: one step, all pair
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
+from hoi_fit.report import StopReason
 from hoi_fit.similarity import Similarity, solve_similarity
 from renders.errors import InputError
-
-StopReason = Literal["converged", "iterations"]
 
 NORMAL_LENGTH_M = 0.1
 """A unit of difference between normals counts as so many metres of distance."""
@@ -88,7 +86,8 @@ def _descend(
     start: Similarity,
     settings: IcpSettings,
 ) -> IcpResult:
-    pose, stopped, steps = start, "iterations", 0
+    pose, steps = start, 0
+    stopped: StopReason = "iterations"
     placed = pose.points(touched.points)
     while stopped != "converged" and steps < settings.iterations:
         steps += 1

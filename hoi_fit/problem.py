@@ -5,13 +5,18 @@ from functools import cached_property
 
 import numpy as np
 import torch
+import trimesh
 from jaxtyping import Bool, Float, Int
+from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn import functional
 
-from hoi_fit.icp import OrientedPoints
+from hoi_fit.icp import NORMAL_LENGTH_M, OrientedPoints
 from renders.camera import Camera
 from renders.errors import InputError
+
+_SAMPLES = 1000
+"""Points of the object that are tested for penetration."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +126,24 @@ class FitProblem:
         return ~self.ignored | self.object_mask
 
     @cached_property
-    def extent_m(self) -> float:
-        """Longest side of the object's box."""
-        return float((self.vertices_object.amax(0) - self.vertices_object.amin(0)).max())
+    def touching_tree(self) -> KDTree:
+        """The body's touching points and, scaled, their opposed normals, six numbers each."""
+        assert self.touching is not None
+        normals = -NORMAL_LENGTH_M * self.touching.normals
+        return KDTree(np.concatenate([self.touching.points, normals], axis=1))
+
+    @cached_property
+    def body_tree(self) -> KDTree:
+        """Points of the body's surface."""
+        assert self.body is not None
+        return KDTree(self.body.points)
+
+    @cached_property
+    def surface_object(self) -> Float[Tensor, "samples 3"]:
+        """Points all over the object, because a flat side has no vertices in its middle."""
+        shape = trimesh.Trimesh(self.vertices_object.numpy(), self.faces.numpy(), process=False)
+        points = trimesh.sample.sample_surface(shape, _SAMPLES, seed=0)[0]
+        return torch.from_numpy(np.asarray(points)).to(self.vertices_object)
 
     @cached_property
     def middle_object(self) -> Float[np.ndarray, "3"]:

@@ -6,6 +6,7 @@ import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
+from hoi_fit.energies import Poses, energies
 from hoi_fit.fit import fit_object
 from hoi_fit.icp import OrientedPoints
 from hoi_fit.problem import FitProblem, FitSettings
@@ -152,6 +153,22 @@ def test_depth_with_nan_and_a_mask_that_covers_all(chair):
     everything = torch.ones(SIZE_PX, SIZE_PX, dtype=torch.bool)
     full = FitProblem(_vertices(chair), torch.tensor(np.array(chair.faces)), _camera(), everything)
     assert np.isfinite(fit_object(full, QUICK, starts=[truth]).pose.score)
+
+
+def test_penetration_counts_what_lies_inside_the_body_only(chair):
+    truth = _pose(40.0)
+    ball = trimesh.creation.icosphere(subdivisions=4, radius=0.3)
+    points, normals = np.asarray(ball.vertices), np.asarray(ball.vertex_normals)
+    found = []
+    for away_m in (0.0, 0.45, 2.0):
+        place = truth.translation_m + np.array([away_m, 0.0, 0.0])
+        body = OrientedPoints(points + place, normals, np.ones(len(points)))
+        problem = _problem(chair, truth, body=body)
+        with torch.no_grad():
+            terms = energies(problem, Poses([truth], problem), None, QUICK)
+        found.append(float(terms["penetration"]))
+    assert found[0] > found[1] > 0
+    assert found[2] == 0
 
 
 def test_one_triangle_is_an_object_too():
