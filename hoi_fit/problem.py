@@ -45,6 +45,8 @@ class FitSettings:
     """Longer image side, hypotheses kept, and most steps of each stage."""
     yaw_starts: int = 12
     """Turns about the vertical that the search starts from."""
+    any_way_up: bool = True
+    """Whether the object may lie or hang upside down, as things in hands do."""
     scale_bounds: tuple[float, float] = (0.7, 1.4)
     """Least and largest scale of the object's own metres; equal bounds fix it."""
     size_spread: float = 0.15

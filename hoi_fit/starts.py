@@ -1,8 +1,9 @@
-"""Where the search begins: turns about the vertical, placed by contact or by the mask's size."""
+"""Where the search begins: turns upright and any way, placed by contact or by the mask's size."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from hoi_fit.icp import IcpSettings, contact_icp
@@ -11,24 +12,39 @@ from hoi_fit.similarity import Similarity
 
 CAMERA_FROM_UPRIGHT = np.diag([1.0, -1.0, -1.0])
 """Turns y up, z to the viewer into the camera's y down, z forward; a camera held level."""
+_STILL = Rotation.identity()
+_ICP_STEPS = 20
+"""Of each start; what is left is done by render and compare."""
 
 
 def first_poses(problem: FitProblem, settings: FitSettings) -> list[Similarity]:
-    """Poses over yaw, each as the mask has it and, with contact, as the contact has it."""
-    by_mask = [_placed_by_mask(problem, turn) for turn in _turns(settings.yaw_starts)]
+    """Every start's turn as the mask has it and, with contact, as the contact has it."""
+    turns = upright_turns(settings.yaw_starts)
+    if settings.any_way_up:
+        turns += tilted_turns()
+    by_mask = [_placed_by_mask(problem, turn) for turn in turns]
     if not problem.has_contact:
         return by_mask
     assert problem.touched is not None and problem.touching is not None
     aligned = contact_icp(
         problem.touched, problem.touching, _placed_by_contact(problem, by_mask),
-        IcpSettings(scale_bounds=settings.scale_bounds),
+        IcpSettings(scale_bounds=settings.scale_bounds, iterations=_ICP_STEPS),
     )  # fmt: skip
     return [result.target_from_object for result in aligned] + by_mask
 
 
-def _turns(count: int) -> list[np.ndarray]:
+def upright_turns(count: int) -> list[Float[np.ndarray, "3 3"]]:
+    """Turns about the vertical."""
     yaw = 2 * np.pi * np.arange(count) / count
     return [CAMERA_FROM_UPRIGHT @ Rotation.from_rotvec([0, a, 0]).as_matrix() for a in yaw]
+
+
+def tilted_turns() -> list[Float[np.ndarray, "3 3"]]:
+    """What a thing in a hand may be: those turns of a cube that do not leave it upright, each also
+    after an eighth of a turn about the vertical."""
+    eighth = Rotation.from_rotvec([0, np.pi / 4, 0])
+    cube = [r for r in Rotation.create_group("O") if r.apply([0, 1, 0])[1] < 0.9]
+    return [CAMERA_FROM_UPRIGHT @ (s * r).as_matrix() for r in cube for s in (_STILL, eighth)]
 
 
 def _placed_by_mask(problem: FitProblem, rotation: np.ndarray) -> Similarity:

@@ -3,18 +3,22 @@
 from typing import Annotated, Any, Union
 
 EXAMPLES = """\
-The first word names the benchmark. `synthetic` and `retrieval` use scenes that are generated here
-when they are missing; the others need the publisher's files (docs/datasets.md says where to get
-them and under which licence).
+The first word names the benchmark. `synthetic`, `retrieval` and `reconstruction` use scenes that
+are generated when missing; the others need the publisher's files (docs/datasets.md says
+where to get them and under which licence).
 
 examples:
   interactvlm evaluate synthetic --split test
   interactvlm evaluate synthetic --split test --count 64 --json numbers.json
   interactvlm evaluate retrieval --split test --json numbers.json
+  interactvlm evaluate reconstruction --split test --ladder 2 --count 64
   interactvlm evaluate damon --root datasets/damon --weights runs/mini/weights
   interactvlm evaluate piad --root datasets/piad --split unseen-test --limit 100"""
 
-BENCHMARKS = ("synthetic", "retrieval", "damon", "piad", "3dir", "pico", "rich")
+BENCHMARKS = (
+    *("synthetic", "retrieval", "reconstruction"),
+    *("damon", "piad", "3dir", "pico", "rich"),
+)
 
 
 def prepare(arguments: list[str]) -> list[str]:
@@ -34,10 +38,14 @@ def config_class() -> Any:
     from interactvlm.evaluation.config import (
         BENCHMARK_CONFIGS,
         EvaluateConfig,
+        ReconstructionConfig,
         RetrievalEvaluateConfig,
     )
 
-    own = {"synthetic": EvaluateConfig, "retrieval": RetrievalEvaluateConfig}
+    own = {
+        "synthetic": EvaluateConfig, "retrieval": RetrievalEvaluateConfig,
+        "reconstruction": ReconstructionConfig,
+    }  # fmt: skip
     kinds: dict[str, Any] = own | BENCHMARK_CONFIGS
     members = [Annotated[kinds[name], tyro.conf.subcommand(name)] for name in BENCHMARKS]
     return Union[tuple(members)]  # noqa: UP007 - made of a list
@@ -45,10 +53,16 @@ def config_class() -> Any:
 
 def run(config: Any) -> int:
     """0 when all was measured, 1 when a photo could not be read or asked about."""
-    from interactvlm.evaluation.config import EvaluateConfig, RetrievalEvaluateConfig
+    from interactvlm.evaluation.config import (
+        EvaluateConfig,
+        ReconstructionConfig,
+        RetrievalEvaluateConfig,
+    )
 
     if isinstance(config, RetrievalEvaluateConfig):
         return _retrieval(config)
+    if isinstance(config, ReconstructionConfig):
+        return _reconstruction(config)
     return _synthetic(config) if isinstance(config, EvaluateConfig) else _published(config)
 
 
@@ -59,6 +73,19 @@ def _retrieval(config: Any) -> int:
         from interactvlm.evaluation.retrieval import evaluate_retrieval, format_numbers
 
         numbers = evaluate_retrieval(config)
+    to_stdout(format_numbers(numbers))
+    if config.json is not None:
+        to_stdout(f"numbers: {config.json}")
+    return 0
+
+
+def _reconstruction(config: Any) -> int:
+    from interactvlm.cli.output import chatter_to_stderr, to_stdout
+
+    with chatter_to_stderr():
+        from interactvlm.evaluation.reconstruction import evaluate_reconstruction, format_numbers
+
+        numbers = evaluate_reconstruction(config)
     to_stdout(format_numbers(numbers))
     if config.json is not None:
         to_stdout(f"numbers: {config.json}")

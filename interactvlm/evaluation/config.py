@@ -61,6 +61,33 @@ class RetrievalEvaluateConfig:
 
 
 @dataclass(frozen=True)
+class ReconstructionConfig:
+    """Measure where objects are placed in generated scenes, given more or less of the truth."""
+
+    split: Literal["val", "test", "test_unseen"] = "test"
+    """Scenes whose touched objects are fitted."""
+    ladder: Literal[1, 2] = 1
+    """1: true body, shape, mask and contact; 2: contact as the model says it."""
+    data: Path = Path("data/synthetic")
+    """Folder of the data set; the split is generated there when it is missing."""
+    count: int = 64
+    """Photos."""
+    seed: int = 0
+    """Seed of the generated split."""
+    least_px: int = 64
+    """Objects of which fewer pixels are visible are left out."""
+    weights: Path | None = None
+    """Folder of the model; the shipped miniature model when left out."""
+    json: Path | None = None
+    """Write the numbers to this file."""
+
+    def __post_init__(self) -> None:
+        for name in ("count", "least_px"):
+            if getattr(self, name) < 1:
+                raise _refused(f"{name} must be at least 1, got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
 class BenchmarkConfig:
     """Measure a model on a published data set; a stopped run goes on where it was."""
 

@@ -1,0 +1,137 @@
+"""The objects of generated scenes as their camera sees them: truth for reconstruction.
+
+Everything stands in the camera's frame (x right, y down, z forward, metres); objects have y up in
+their own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+from trimesh.remesh import subdivide_to_size
+
+from hoi_fit.similarity import Similarity
+from human_recovery.topology import get_topology
+from interactvlm.object_file import y_up
+from interactvlm.synthetic.contact import object_heat
+from interactvlm.synthetic.dataset import full_body
+from interactvlm.synthetic.posing import pose_scene
+from interactvlm.synthetic.scene import PlacedObject
+from interactvlm.synthetic.shards import SceneRecord, SceneShards
+from interactvlm.synthetic.stored_scene import stored_state
+from renders.camera import Camera
+from renders.mesh import Mesh
+
+EDGE_M = 0.04
+"""Longest edge of an object's mesh, so that its vertices can carry contact."""
+_COVERED_M = 0.002
+"""A vertex this deep inside another solid of its object is no surface."""
+PERSON = 1
+_Z_FROM_Y_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+"""Turns an object with y up and its front towards +z into the generator's frame."""
+
+
+@dataclass(frozen=True, eq=False)
+class SeenObject:
+    """One touched object in one picture."""
+
+    scene: int
+    label: str
+    instance: str
+    mesh: Mesh
+    """Own frame, y up, metres."""
+    heat: Float[Tensor, "verts"]
+    """1 where the body touches; 0 on vertices inside the object."""
+    camera_from_object: Similarity
+    mask: Bool[Tensor, "height width"]
+    """Its visible pixels."""
+
+    def placed(self) -> Mesh:
+        """The object where it truly stands."""
+        return place(self.mesh, self.camera_from_object)
+
+
+@dataclass(frozen=True, eq=False)
+class SeenScene:
+    """One picture with its person and the objects the person touches."""
+
+    index: int
+    photo: Image.Image
+    camera: Camera
+    """Its pose is the identity."""
+    body: Mesh
+    """Of Anny's full topology."""
+    contact: dict[str, Bool[Tensor, "verts"]]
+    """On the body, per label."""
+    person_mask: Bool[Tensor, "height width"]
+    others: Bool[Tensor, "height width"]
+    """Pixels of the person or any object."""
+    objects: tuple[SeenObject, ...]
+
+
+def place(mesh: Mesh, pose: Similarity) -> Mesh:
+    """A mesh under a similarity."""
+    moved = torch.from_numpy(pose.points(mesh.vertices.double().numpy()))
+    return Mesh(moved.float(), mesh.faces, mesh.vertex_colors)
+
+
+def seen_scenes(shards: SceneShards, count: int, least_px: int) -> Iterator[SeenScene]:
+    """The first picture of each scene; objects with fewer visible pixels are left out."""
+    for index, scene in enumerate(shards.scenes[:count]):
+        yield _seen_scene(shards, index, scene, least_px)
+
+
+def _seen_scene(shards: SceneShards, index: int, scene: SceneRecord, least_px: int) -> SeenScene:
+    details = shards.details(scene)
+    state = stored_state(details)
+    posed = pose_scene(state, full_body())
+    world = torch.from_numpy(posed.vertices_world[: posed.num_body_vertices])
+    told = details["cameras"][0]
+    picture = shards.picture(scene)
+    side = picture.rgb.shape[0]
+    at = torch.tensor(told["camera_from_world"])
+    camera = Camera(torch.tensor(told["intrinsics"]), torch.eye(4), side, side)
+    body = Mesh(world @ at[:3, :3].T + at[:3, 3], get_topology("anny").faces)
+    truth = torch.from_numpy(shards.contact(scene))
+    instance = torch.from_numpy(picture.instance)
+    objects = []
+    for i, (record, placed) in enumerate(zip(scene.objects, state.objects, strict=True)):
+        mask = instance == PERSON + 1 + i
+        if record.touched and int(mask.sum()) >= least_px:
+            mesh, heat = _with_heat(placed, world)
+            pose = _camera_from_object(at.double().numpy(), placed.world_from_object)
+            objects.append(SeenObject(index, record.label, record.instance, mesh, heat, pose, mask))
+    contact = {r.label: c for r, c in zip(scene.objects, truth, strict=True) if r.touched}
+    return SeenScene(
+        index, Image.fromarray(picture.rgb), camera, body, contact, instance == PERSON,
+        instance > 0, tuple(objects),
+    )  # fmt: skip
+
+
+def _with_heat(
+    placed: PlacedObject, body_world: Float[Tensor, "verts 3"]
+) -> tuple[Mesh, Float[Tensor, "points"]]:
+    """The object with short edges and y up, and the contact at its vertices."""
+    coarse = placed.instance.mesh().mesh
+    vertices, faces, *_ = subdivide_to_size(
+        coarse.vertices.numpy(), coarse.faces.numpy(), EDGE_M, max_iter=20
+    )
+    pose = np.asarray(placed.world_from_object)
+    heat = object_heat(
+        vertices @ pose[:3, :3].T + pose[:3, 3], body_world, get_topology("anny").faces
+    )
+    own = torch.from_numpy(vertices).float()
+    outside = placed.instance.signed_distance(own) > -_COVERED_M
+    mesh = Mesh(y_up(own, "z"), torch.from_numpy(faces).long())
+    return mesh, torch.from_numpy(heat).float() * outside
+
+
+def _camera_from_object(
+    camera_from_world: Float[np.ndarray, "4 4"], world_from_object: Float[np.ndarray, "4 4"]
+) -> Similarity:
+    whole = camera_from_world @ world_from_object.astype(np.float64)
+    return Similarity(whole[:3, :3] @ _Z_FROM_Y_UP, whole[:3, 3])
