@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import roma
 import torch
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
@@ -49,7 +50,7 @@ class Poses(torch.nn.Module):
 
     def rotation(self) -> Float[Tensor, "poses 3 3"]:
         """Of every pose."""
-        return torch.matrix_exp(_skew(self.turned)) @ self.turn
+        return roma.rotvec_to_rotmat(self.turned) @ self.turn
 
     def points(self, points_object: Float[Tensor, "points 3"]) -> Float[Tensor, "poses points 3"]:
         """Object points in the camera's frame."""
@@ -195,9 +196,3 @@ def _penetration(
 def _length(vectors: Float[Tensor, "*batch axes"]) -> Float[Tensor, "*batch"]:
     """Norm with a gradient at zero."""
     return (vectors.square().sum(-1) + 1e-12).sqrt()
-
-
-def _skew(vectors: Float[Tensor, "poses 3"]) -> Float[Tensor, "poses 3 3"]:
-    x, y, z = vectors.unbind(1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)

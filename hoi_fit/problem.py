@@ -12,11 +12,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from hoi_fit.icp import NORMAL_LENGTH_M, OrientedPoints
+from hoi_fit.light_mesh import light_mesh
 from renders.camera import Camera
 from renders.errors import InputError
+from renders.mesh import Mesh
 
-_SAMPLES = 1000
+_SAMPLES = 600
 """Points of the object that are tested for penetration."""
+_FACES_PER_PX = 24
+"""Triangles drawn per pixel of the longer image side: more could not be told apart."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,10 @@ class FitProblem:
         return all(side is not None and bool((side.weight > 0).any()) for side in sides)
 
     def resized(self, longer_px: int) -> "FitProblem":
-        """The same problem with images of another size; masks and depth by majority and median."""
+        """The same problem with images of another size, and with fewer triangles for a smaller one.
+
+        Masks shrink by majority, depth by the nearest pixel.
+        """
         height, width = self.object_mask.shape
         factor = longer_px / max(height, width)
         size = (max(1, round(height * factor)), max(1, round(width * factor)))
@@ -112,8 +119,11 @@ class FitProblem:
         if not mask.any():  # smaller than half a pixel: keep the one it is in
             at = functional.adaptive_max_pool2d(self.object_mask.float()[None, None], size)[0, 0]
             mask = at > 0
+        drawn = light_mesh(Mesh(self.vertices_object, self.faces), _FACES_PER_PX * longer_px)
         return replace(
             self,
+            vertices_object=drawn.vertices,
+            faces=drawn.faces,
             camera=self.camera.resized(*size),
             object_mask=mask,
             ignored=None if self.ignored is None else shrunk(self.ignored),

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from interactvlm.config import InteractVLMConfig
     from interactvlm.model import InteractVLM
     from interactvlm.presets import preset
+    from interactvlm.reconstruction.api import reconstruct
     from interactvlm.results import ContactMap, load_contact_npz, save_contact_npz
 
 _HOME_OF = {
     "InteractVLM": "interactvlm.model",
     "InteractVLMConfig": "interactvlm.config",
     "preset": "interactvlm.presets",
+    "reconstruct": "interactvlm.reconstruction.api",
     "ContactMap": "interactvlm.results",
     "load_contact_npz": "interactvlm.results",
     "save_contact_npz": "interactvlm.results",
@@ -25,6 +27,7 @@ __all__ = [
     "InteractVLM",
     "InteractVLMConfig",
     "preset",
+    "reconstruct",
     "ContactMap",
     "load_contact_npz",
     "save_contact_npz",

@@ -4,9 +4,6 @@ Every word that came from outside (labels, paths, answers) is escaped. Knows HTM
 no files and no model.
 """
 
-import base64
-import html
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +18,7 @@ from torch import Tensor
 from human_recovery.parts import PART_NAMES
 from human_recovery.topology import BodyTopology
 from interactvlm.pictures import OBJECT_VIEW_TITLES, VIEW_TITLES, heat_legend
-from interactvlm.report_style import STYLE
+from interactvlm.report_html import image, page_start, text, warnings_section
 
 if TYPE_CHECKING:
     from interactvlm.report import ContactReport
@@ -121,18 +118,13 @@ class Page:
         headline = _headline(self.cards)
         return "\n".join(
             [
-                '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-                '<meta name="viewport" content="width=device-width, initial-scale=1">',
-                # Even if a text slipped through unescaped, nothing on this page may run or load.
-                '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-                "img-src data:; style-src 'unsafe-inline'\">",
-                f"<title>{_text(name)} – InteractVLM</title><style>{STYLE}</style></head><body>",
+                page_start(name),
                 '<header><p class="kind">InteractVLM report</p>'
-                f"<h1>{_text(headline)}</h1>"
-                f'<p class="sub">{_text(name)} · {photo.width} × {photo.height} px</p></header>',
+                f"<h1>{text(headline)}</h1>"
+                f'<p class="sub">{text(name)} · {photo.width} × {photo.height} px</p></header>',
                 "<main>",
-                self._warnings(),
-                f'<section class="top"><figure>{_image(self.picture, "The photo", "JPEG")}'
+                warnings_section(self.facts.warnings),
+                f'<section class="top"><figure>{image(self.picture, "The photo", "JPEG")}'
                 f"</figure><div>{self._summary()}</div></section>",
                 *(_card(card) for card in self.cards),
                 self._perception(),
@@ -140,12 +132,6 @@ class Page:
                 "</main></body></html>",
             ]
         )
-
-    def _warnings(self) -> str:
-        if not self.facts.warnings:
-            return ""
-        items = "".join(f"<li>{_text(warning)}</li>" for warning in self.facts.warnings)
-        return f'<section class="warnings"><h2>Please note</h2><ul>{items}</ul></section>'
 
     def _summary(self) -> str:
         """Body parts by labels: what share of each part touches what; or what was marked on."""
@@ -159,7 +145,7 @@ class Page:
                 "it knows no body surface.</p>"
             )
         parts = [p for p in PART_NAMES if any(p in card.share_of_part for card in cards)]
-        head = "".join(f"<th>{_text(card.label)}</th>" for card in cards)
+        head = "".join(f"<th>{text(card.label)}</th>" for card in cards)
         if not parts:
             return (
                 '<h2>Body parts in contact</h2><p class="empty">No body part touches what was '
@@ -186,8 +172,8 @@ class Page:
         models = ", ".join(f"{step}: {name}" for step, name in person.seen.provenance.items())
         return (
             f'<section class="seen"><h2>People and objects found</h2>'
-            f"<figure>{_image(self.seen, 'Boxes, masks and keypoints', 'JPEG')}</figure>"
-            f'<p class="hint">Asked about person {person.number} of {people}. {_text(models)}</p>'
+            f"<figure>{image(self.seen, 'Boxes, masks and keypoints', 'JPEG')}</figure>"
+            f'<p class="hint">Asked about person {person.number} of {people}. {text(models)}</p>'
             "</section>"
         )
 
@@ -203,7 +189,7 @@ class Page:
             ("Device, seed", f"{made.device}, {made.seed}"),
             ("Seconds", ", ".join(f"{name} {s:.2f}" for name, s in facts.timings_s.items())),
         ]
-        body = "".join(f"<tr><th>{_text(k)}</th><td>{_text(v)}</td></tr>" for k, v in rows if v)
+        body = "".join(f"<tr><th>{text(k)}</th><td>{text(v)}</td></tr>" for k, v in rows if v)
         return f'<section class="made"><h2>How this was made</h2><table>{body}</table></section>'
 
 
@@ -237,10 +223,10 @@ def _headline(cards: Sequence[AnyCard]) -> str:
 
 def _object_summary(card: ObjectCard) -> str:
     drawn = f"{card.num_faces:,} triangles" if card.num_faces else "drawn as discs"
-    legend = _image(heat_legend(), "Heat colours from probability 0 to 1", "PNG")
+    legend = image(heat_legend(), "Heat colours from probability 0 to 1", "PNG")
     size = f"{card.num_points:,} points, {drawn}"
     return (
-        f"<h2>Heat on the object</h2><p>{_text(card.file)}: {size}.</p>"
+        f"<h2>Heat on the object</h2><p>{text(card.file)}: {size}.</p>"
         f'{legend}<p class="hint">Grey stays below 0.1. The pictures are the four views that the '
         "model is shown, in heat colours.</p>"
     )
@@ -265,7 +251,7 @@ def _body_card(card: Card) -> str:
 
 def _object_card(card: ObjectCard) -> str:
     numbers = [
-        ("affordance", _text(card.affordance) or "not named"),
+        ("affordance", text(card.affordance) or "not named"),
         ("highest probability", f"{card.max_probability:.2f}"),
         ("threshold", f"{card.threshold:.2f}"),
         ("points marked", f"{card.marked_points:,} of {card.num_points:,}"),
@@ -276,14 +262,14 @@ def _object_card(card: ObjectCard) -> str:
 
 def _view_figures(views: Sequence[Image.Image], titles: Sequence[str]) -> str:
     figures = "".join(
-        f"<figure>{_image(image, title, 'PNG')}<figcaption>{title}</figcaption></figure>"
-        for image, title in zip(views, titles, strict=True)
+        f"<figure>{image(view, title, 'PNG')}<figcaption>{title}</figcaption></figure>"
+        for view, title in zip(views, titles, strict=True)
     )
     return f'<div class="views">{figures}</div>'
 
 
 def _photo_card(card: PhotoCard) -> str:
-    picture = _image(card.picture, f"Contact with {card.label}", "JPEG")
+    picture = image(card.picture, f"Contact with {card.label}", "JPEG")
     numbers = [
         ("highest probability", f"{card.max_probability:.2f}"),
         ("threshold", f"{card.threshold:.2f}"),
@@ -300,11 +286,11 @@ def _section(card: AnyCard, shown: str, numbers: Sequence[tuple[str, str]]) -> s
         if card.touched
         else f'<span class="badge no">{no}</span>'
     )
-    said = _TOKEN.sub(r'<span class="token">\1</span>', _text(card.answer))
+    said = _TOKEN.sub(r'<span class="token">\1</span>', text(card.answer))
     words = f"<blockquote>{said}</blockquote>" if said.strip() else ""
     facts = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in numbers)
     return (
-        f'<section class="card"><h2>{_text(card.label)} {badge}</h2>{words}'
+        f'<section class="card"><h2>{text(card.label)} {badge}</h2>{words}'
         f"{shown}<dl>{facts}</dl></section>"
     )
 
@@ -319,20 +305,3 @@ def _words(labels: list[str]) -> str:
     plain = ("any object", "the object")
     listed = [label if label in plain else f"“{label}”" for label in labels]
     return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " and " + listed[-1]
-
-
-def _text(value: str) -> str:
-    """Escaped, with bytes that no text encoding holds made visible."""
-    printable = value.encode("utf-8", "backslashreplace").decode("utf-8")
-    return html.escape(printable, quote=True)
-
-
-def _image(image: Image.Image, description: str, kind: str) -> str:
-    stream = io.BytesIO()
-    options = {"quality": 88} if kind == "JPEG" else {"optimize": True}
-    image.save(stream, kind, **options)
-    data = base64.b64encode(stream.getvalue()).decode()
-    return (
-        f'<img alt="{_text(description)}" width="{image.width}" height="{image.height}" '
-        f'src="data:image/{kind.lower()};base64,{data}">'
-    )

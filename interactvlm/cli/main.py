@@ -22,6 +22,8 @@ from interactvlm.cli.output import to_stdout
 VERBS = {
     "contact": "where the person in a photo touches what: report, mesh and numbers",
     "affordance": "where an object is used or touched, on its mesh or points, as a photo shows",
+    "reconstruct": "person and object of a photo in one metric frame: GLB, poses, report",
+    "fit": "place the object of a folder of files, as reconstruct writes it",
     "retrieve": "shapes of a library for an object, by its label, picture or mesh",
     "demo": "contact on an example photo and on a generated scene with known truth",
     "evaluate": "measure the model on a benchmark",
@@ -37,6 +39,11 @@ VERBS = {
 }
 """Every verb with its line in the help; the module of the same name beside this one runs it."""
 
+_PRINTS_JSON = (
+    *("contact", "affordance", "reconstruct", "fit"),
+    *("doctor", "library", "retrieve"),
+)
+"""Verbs whose `--json` is a flag."""
 FAILED, INTERRUPTED = 2, 130
 _HELP = """\
 usage: interactvlm VERB [OPTIONS]
@@ -173,8 +180,4 @@ def _fail(kind: str, message: str, arguments: list[str]) -> int:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """`--json` as a flag; `evaluate --json FILE` names a file instead."""
-    return (
-        bool(arguments)
-        and arguments[0] in ("contact", "affordance", "doctor", "library", "retrieve")
-        and "--json" in arguments
-    )
+    return bool(arguments) and arguments[0] in _PRINTS_JSON and "--json" in arguments

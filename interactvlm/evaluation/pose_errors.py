@@ -57,19 +57,19 @@ def symmetry_of(mesh: Mesh) -> Symmetry:
     def same(turn: Float[np.ndarray, "3 3"]) -> bool:
         # Nothing may stick out: a handle is a small part of a cup, and yet no symmetry.
         away = np.maximum(tree.query(first @ turn.T)[0], KDTree(first @ turn.T).query(second)[0])
-        return away.mean() < limit and float(np.quantile(away, 0.99)) < 4 * limit
+        return bool(away.mean() < limit and np.quantile(away, 0.99) < 4 * limit)
 
     full = [
         axis
         for axis in np.eye(3)
-        if all(same(_turn(axis, angle)) for angle in (37, 90, 143, 180, 251))
+        if all(same(_turn(axis, angle)) for angle in (37.0, 90.0, 143.0, 180.0, 251.0))
     ]
     if len(full) >= 2:
         return Symmetry((np.eye(3),), round=True)
-    flips = [_turn(axis, 180) for axis in np.eye(3)]
+    flips = [_turn(axis, 180.0) for axis in np.eye(3)]
     if full:
         return Symmetry(tuple(t for t in (np.eye(3), *flips) if same(t)), axis=full[0])
-    quarters = [_turn(a, d) for a, d in product(np.eye(3), (90, 120, 180, 240, 270))]
+    quarters = [_turn(a, d) for a, d in product(np.eye(3), (90.0, 120.0, 180.0, 240.0, 270.0))]
     return Symmetry((np.eye(3), *(turn for turn in quarters if same(turn))))
 
 

@@ -16,35 +16,24 @@ from jaxtyping import Bool, Float
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from hoi_fit.contact_points import contact_points, surface_points
-from hoi_fit.fit import fit_object
-from hoi_fit.icp import OrientedPoints
-from hoi_fit.inside import shared_volume_m3
-from hoi_fit.light_mesh import light_mesh
-from hoi_fit.problem import FitProblem, FitSettings
-from hoi_fit.report import FitReport
 from interactvlm.assets_dir import default_weights
 from interactvlm.evaluation.config import EvaluateConfig, ReconstructionConfig
 from interactvlm.evaluation.pose_errors import chamfer_m, symmetry_of
-from interactvlm.evaluation.seen_objects import SeenObject, SeenScene, place, seen_scenes
+from interactvlm.evaluation.seen_objects import SeenObject, SeenScene, seen_scenes
 from interactvlm.evaluation.synthetic import load_split
 from interactvlm.model import InteractVLM
+from interactvlm.reconstruction.placing import Reconstruction, place_object
+from interactvlm.results import ContactMap
 from interactvlm.synthetic.contact import CONTACT_DISTANCE_M
 from renders.cache import atomic_write
 from renders.mesh import Mesh, vertex_normals
 
 _TRUE_CONTACT = 0.99
 """Heat of object vertices that touch the body or are inside it."""
-_SAID_CONTACT = 0.5
-"""Probability from which a vertex of an object counts as touched."""
 
 
-@dataclass(frozen=True)
-class Contacts:
-    """Both sides' contact of one object, in the frames a fit wants; None is nothing said."""
-
-    touched: OrientedPoints | None
-    touching: OrientedPoints | None
+Said = tuple[ContactMap | None, Float[Tensor, "verts"] | None]
+"""Contact on the body and heat on the object, None where nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -114,93 +103,71 @@ def summary(measured: Sequence[PlacementErrors]) -> dict[str, Any]:
 
 
 def _measured(
-    scene: SeenScene, say: Callable[[SeenScene, SeenObject], Contacts]
+    scene: SeenScene, say: Callable[[SeenScene, SeenObject], Said]
 ) -> Iterator[PlacementErrors]:
     for seen in scene.objects:
-        said = say(scene, seen)
-        problem = problem_of(scene, seen, said)
-        report, seconds = _timed_fit(problem)
-        errors = placement_errors(scene, seen, report, seconds)
-        if report.contact_used:
-            free = replace(problem, touched=None, touching=None)
-            without, _ = _timed_fit(free)
-            chamfer = chamfer_m(place(seen.mesh, without.pose.camera_from_object), seen.placed())
+        asked = scene.asked(seen, *say(scene, seen))
+        began = time.perf_counter()
+        found = place_object(asked)
+        errors = placement_errors(scene, seen, found, time.perf_counter() - began)
+        if found.fit.contact_used:
+            without = place_object(scene.asked(seen, None, None))
+            chamfer = chamfer_m(without.object_mesh, seen.placed())
             errors = replace(errors, contact_free_chamfer_cm=100 * chamfer)
         yield errors
 
 
-def _timed_fit(problem: FitProblem) -> tuple[FitReport, float]:
-    began = time.perf_counter()
-    report = fit_object(problem, FitSettings())
-    return report, time.perf_counter() - began
-
-
-def problem_of(scene: SeenScene, seen: SeenObject, said: Contacts) -> FitProblem:
-    """The fit's question with true body, shape and mask."""
-    drawn = light_mesh(seen.mesh)
-    return FitProblem(
-        drawn.vertices, drawn.faces, scene.camera, seen.mask,
-        ignored=scene.others & ~seen.mask, touched=said.touched, touching=said.touching,
-        body=surface_points(scene.body),
-    )  # fmt: skip
-
-
-def true_contacts(scene: SeenScene, seen: SeenObject) -> Contacts:
+def true_contacts(scene: SeenScene, seen: SeenObject) -> Said:
     """What truly touches."""
-    return Contacts(
-        contact_points(seen.mesh, seen.heat, _TRUE_CONTACT),
-        contact_points(scene.body, scene.contact[seen.label].float(), 0.5),
-    )
+    touching = scene.contact[seen.label]
+    contact = ContactMap(touching.float(), "anny", seen.label, 0.5, torch.ones_like(touching))
+    return contact, (seen.heat >= _TRUE_CONTACT).float()
 
 
-def _model_contacts(config: ReconstructionConfig) -> Callable[[SeenScene, SeenObject], Contacts]:
+def _model_contacts(config: ReconstructionConfig) -> Callable[[SeenScene, SeenObject], Said]:
     """What a model says of body and object; asked as a user would ask it."""
     model = InteractVLM.from_pretrained(config.weights or default_weights())
     model.config.require_trained_for("object")
 
-    def say(scene: SeenScene, seen: SeenObject) -> Contacts:
+    def say(scene: SeenScene, seen: SeenObject) -> Said:
         torch.manual_seed(config.seed)
         (body,) = model.predict_contact(scene.photo, [seen.label], known_only=False)
         thing = model.predict_affordance(
             scene.photo, seen.label, seen.mesh, ask="object", known_only=False
         )
-        return Contacts(
-            contact_points(seen.mesh, thing.vertex_probability, _SAID_CONTACT),
-            contact_points(scene.body, body.vertex_probability, body.threshold),
-        )
+        return body, thing.vertex_probability
 
     return say
 
 
 def placement_errors(
-    scene: SeenScene, seen: SeenObject, report: FitReport, seconds: float
+    scene: SeenScene, seen: SeenObject, result: Reconstruction, seconds: float
 ) -> PlacementErrors:
     """Everything that can be measured of one fit."""
-    found, truth = report.pose.camera_from_object, seen.camera_from_object
-    placed = place(seen.mesh, found)
+    found, truth, thing = result.camera_from_object, seen.camera_from_object, result.object_mesh
     low, high = seen.mesh.vertices.amin(0), seen.mesh.vertices.amax(0)
     middle = ((low + high) / 2).double().numpy()[None]
-    near = near_object(scene.body, placed)
+    near = near_object(scene.body, thing)
     true = scene.contact[seen.label]
     hits = int((near & true).sum())
     return PlacementErrors(
         translation_cm=100 * float(np.linalg.norm(found.points(middle) - truth.points(middle))),
         rotation_deg=symmetry_of(seen.mesh).turn_error_deg(found.rotation, truth.rotation),
         scale_percent=100 * abs(found.scale / truth.scale - 1),
-        chamfer_cm=100 * chamfer_m(placed, seen.placed()),
-        penetration_cm3=1e6 * shared_volume_m3(light_mesh(scene.body, 2500), light_mesh(placed)),
+        chamfer_cm=100 * chamfer_m(thing, seen.placed()),
+        penetration_cm3=result.penetration_cm3,
         contact_f1=2 * hits / max(1, int(near.sum()) + int(true.sum())),
-        contact_used=report.contact_used,
+        contact_used=result.fit.contact_used,
         seconds=seconds,
     )  # fmt: skip
 
 
-def near_object(body: Mesh, placed: Mesh) -> Bool[Tensor, "verts"]:
+def near_object(body: Mesh, thing: Mesh) -> Bool[Tensor, "verts"]:
     """Body vertices within the distance that counts as contact, or behind the object's surface."""
-    normals = vertex_normals(placed.vertices, placed.faces)
-    tree = KDTree(placed.vertices.numpy())
+    normals = vertex_normals(thing.vertices, thing.faces)
+    tree = KDTree(thing.vertices.numpy())
     away, nearest = tree.query(body.vertices.numpy())
-    offset: Float[Tensor, "verts 3"] = body.vertices - placed.vertices[nearest]
+    offset: Float[Tensor, "verts 3"] = body.vertices - thing.vertices[nearest]
     height = (offset * normals[nearest]).sum(1)
     return (height <= CONTACT_DISTANCE_M) & (torch.from_numpy(away) <= 2 * CONTACT_DISTANCE_M)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from human_recovery.body_state import BodyInCamera
 from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
@@ -17,6 +18,9 @@ from trimesh.remesh import subdivide_to_size
 from hoi_fit.similarity import Similarity
 from human_recovery.topology import get_topology
 from interactvlm.object_file import y_up
+from interactvlm.reconstruction.placing import placed
+from interactvlm.reconstruction.scene import Scene, ShapeCandidate
+from interactvlm.results import ContactMap
 from interactvlm.synthetic.contact import object_heat
 from interactvlm.synthetic.dataset import full_body
 from interactvlm.synthetic.posing import pose_scene
@@ -30,6 +34,8 @@ EDGE_M = 0.04
 """Longest edge of an object's mesh, so that its vertices can carry contact."""
 _COVERED_M = 0.002
 """A vertex this deep inside another solid of its object is no surface."""
+DEFAULT_SIZE_SPREAD = 0.15
+"""Of the logarithm of the scale: as for a mesh whose size is only roughly known."""
 PERSON = 1
 _Z_FROM_Y_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Turns an object with y up and its front towards +z into the generator's frame."""
@@ -52,7 +58,7 @@ class SeenObject:
 
     def placed(self) -> Mesh:
         """The object where it truly stands."""
-        return place(self.mesh, self.camera_from_object)
+        return placed(self.mesh, self.camera_from_object)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,11 +78,24 @@ class SeenScene:
     """Pixels of the person or any object."""
     objects: tuple[SeenObject, ...]
 
-
-def place(mesh: Mesh, pose: Similarity) -> Mesh:
-    """A mesh under a similarity."""
-    moved = torch.from_numpy(pose.points(mesh.vertices.double().numpy()))
-    return Mesh(moved.float(), mesh.faces, mesh.vertex_colors)
+    def asked(
+        self,
+        seen: SeenObject,
+        contact: ContactMap | None,
+        heat: Float[Tensor, "verts"] | None,
+    ) -> Scene:
+        """The question where one object stands: all true but what is said of contact."""
+        shape = ShapeCandidate(seen.instance, "truth", seen.mesh, DEFAULT_SIZE_SPREAD, heat=heat)
+        return Scene(
+            photo=self.photo,
+            camera=self.camera,
+            body=BodyInCamera("anny", self.body.vertices, self.camera),
+            label=seen.label,
+            object_mask=seen.mask,
+            candidates=(shape,),
+            person_mask=self.others,
+            contact=contact,
+        )
 
 
 def seen_scenes(shards: SceneShards, count: int, least_px: int) -> Iterator[SeenScene]:
@@ -99,11 +118,11 @@ def _seen_scene(shards: SceneShards, index: int, scene: SceneRecord, least_px: i
     truth = torch.from_numpy(shards.contact(scene))
     instance = torch.from_numpy(picture.instance)
     objects = []
-    for i, (record, placed) in enumerate(zip(scene.objects, state.objects, strict=True)):
+    for i, (record, thing) in enumerate(zip(scene.objects, state.objects, strict=True)):
         mask = instance == PERSON + 1 + i
         if record.touched and int(mask.sum()) >= least_px:
-            mesh, heat = _with_heat(placed, world)
-            pose = _camera_from_object(at.double().numpy(), placed.world_from_object)
+            mesh, heat = _with_heat(thing, world)
+            pose = _camera_from_object(at.double().numpy(), thing.world_from_object)
             objects.append(SeenObject(index, record.label, record.instance, mesh, heat, pose, mask))
     contact = {r.label: c for r, c in zip(scene.objects, truth, strict=True) if r.touched}
     return SeenScene(
@@ -113,19 +132,19 @@ def _seen_scene(shards: SceneShards, index: int, scene: SceneRecord, least_px: i
 
 
 def _with_heat(
-    placed: PlacedObject, body_world: Float[Tensor, "verts 3"]
+    thing: PlacedObject, body_world: Float[Tensor, "verts 3"]
 ) -> tuple[Mesh, Float[Tensor, "points"]]:
     """The object with short edges and y up, and the contact at its vertices."""
-    coarse = placed.instance.mesh().mesh
+    coarse = thing.instance.mesh().mesh
     vertices, faces, *_ = subdivide_to_size(
         coarse.vertices.numpy(), coarse.faces.numpy(), EDGE_M, max_iter=20
     )
-    pose = np.asarray(placed.world_from_object)
+    pose = np.asarray(thing.world_from_object)
     heat = object_heat(
         vertices @ pose[:3, :3].T + pose[:3, 3], body_world, get_topology("anny").faces
     )
     own = torch.from_numpy(vertices).float()
-    outside = placed.instance.signed_distance(own) > -_COVERED_M
+    outside = thing.instance.signed_distance(own) > -_COVERED_M
     mesh = Mesh(y_up(own, "z"), torch.from_numpy(faces).long())
     return mesh, torch.from_numpy(heat).float() * outside
 

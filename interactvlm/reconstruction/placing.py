@@ -1,0 +1,169 @@
+"""Fits the candidates of a scene, keeps the best, and says what the result is worth.
+
+Knows scenes and `hoi_fit`; knows no files and no models.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from hoi_fit.contact_points import contact_points, surface_points
+from hoi_fit.fit import fit_object
+from hoi_fit.shared_volume import shared_volume_m3
+from hoi_fit.light_mesh import light_mesh
+from hoi_fit.problem import FitProblem, FitSettings
+from hoi_fit.report import FitReport, ObjectPose
+from hoi_fit.similarity import Similarity
+from interactvlm.errors import InputError
+from interactvlm.reconstruction.scene import Scene, ShapeCandidate
+from renders.mesh import Mesh
+
+HEAT_THRESHOLD = 0.5
+"""Heat from which a vertex of the object counts as touched."""
+_CARRIED_ON = 2
+"""Candidates that are fitted at full resolution, of those tried coarsely."""
+_MARGIN = 0.1
+"""Hypotheses with an energy this near to the best are as good as it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """Person and object in the camera's frame."""
+
+    scene: Scene
+    candidate: ShapeCandidate
+    """The shape that fitted best."""
+    fit: FitReport
+    others: tuple[tuple[ShapeCandidate, ObjectPose], ...]
+    """Best poses of the shapes that were tried and lost, best first."""
+    penetration_cm3: float
+    """Volume that body and object share."""
+    notes: tuple[str, ...] = ()
+    """What a person should know, one sentence each."""
+
+    @property
+    def camera_from_object(self) -> Similarity:
+        """Where the object stands."""
+        return self.fit.pose.camera_from_object
+
+    @property
+    def object_mesh(self) -> Mesh:
+        """The object in the camera's frame, metres."""
+        return placed(self.candidate.mesh, self.camera_from_object)
+
+    @property
+    def body_mesh(self) -> Mesh:
+        """The body in the camera's frame, metres."""
+        return self.scene.body_mesh
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of object_pose.json."""
+        hypotheses = [(self.candidate, pose) for pose in self.fit.hypotheses]
+        return {
+            "camera_from_object": self.fit.pose.to_dict()["camera_from_object"],
+            "object": {
+                "source": self.candidate.source, "name": self.candidate.name,
+                "label": self.scene.label, "mesh_sha256": self.candidate.sha256,
+            },
+            "hypotheses": [
+                pose.to_dict() | {"mesh": shape.name} for shape, pose in (*hypotheses, *self.others)
+            ],
+            "contact_used": self.fit.contact_used,
+            "mask_iou": self.fit.mask_iou,
+            "contact_m": self.fit.contact_m,
+            "penetration_cm3": self.penetration_cm3,
+            "spread": self.spread(),
+            "notes": list(self.notes),
+        }  # fmt: skip
+
+    def spread(self) -> dict[str, float]:
+        """How far hypotheses of nearly the same energy stand apart: the fit's uncertainty."""
+        best = self.fit.pose
+        near = [h for h in self.fit.hypotheses if h.score <= best.score + _MARGIN]
+        poses = [h.camera_from_object for h in near]
+        middle = self.candidate.mesh.vertices.double().numpy().mean(0, keepdims=True)
+        away = [np.linalg.norm(p.points(middle) - poses[0].points(middle)) for p in poses]
+        cosines = [(np.trace(p.rotation.T @ poses[0].rotation) - 1) / 2 for p in poses]
+        turned = [float(np.degrees(np.arccos(np.clip(c, -1, 1)))) for c in cosines]
+        return {
+            "hypotheses": float(len(near)), "translation_m": float(max(away)),
+            "rotation_deg": max(turned),
+        }  # fmt: skip
+
+
+def place_object(scene: Scene, settings: FitSettings | None = None) -> Reconstruction:
+    """The candidate and pose that explain mask and contact best.
+
+    Every candidate is tried at the coarsest size, the best two go on.
+
+    Raises:
+        InputError: the mask is empty or no candidate has triangles.
+    """
+    settings = settings or FitSettings()
+    problems = [problem_of(scene, candidate) for candidate in scene.candidates]
+    if not problems:
+        raise InputError(f"there is no shape of {scene.label or 'the object'!r} to fit")
+    choices = [_own_settings(settings, candidate) for candidate in scene.candidates]
+    order = list(range(len(problems)))
+    tried: dict[int, FitReport] = {}
+    if len(problems) > 1:
+        coarse = [replace(s, stages=s.stages[:1]) for s in choices]
+        tried = {i: fit_object(p, s) for i, (p, s) in enumerate(zip(problems, coarse, strict=True))}
+        order.sort(key=lambda i: tried[i].pose.score)
+    finished = {i: _carried_on(problems[i], choices[i], tried.get(i)) for i in order[:_CARRIED_ON]}
+    best = min(finished, key=lambda i: finished[i].pose.score)
+    others = [(scene.candidates[i], (finished.get(i) or tried[i]).pose) for i in order if i != best]
+    fit, candidate = finished[best], scene.candidates[best]
+    shared = shared_volume_m3(
+        light_mesh(scene.body_mesh, 2500),
+        light_mesh(placed(candidate.mesh, fit.pose.camera_from_object)),
+    )
+    return Reconstruction(
+        scene, candidate, fit, tuple(others), 1e6 * shared, (*scene.notes, *fit.notes)
+    )
+
+
+def problem_of(scene: Scene, candidate: ShapeCandidate) -> FitProblem:
+    """The fit's question about one candidate."""
+    drawn = light_mesh(candidate.mesh)
+    touched = touching = None
+    if scene.contact is not None and candidate.heat is not None:
+        touched = contact_points(candidate.mesh, candidate.heat, HEAT_THRESHOLD)
+        touching = contact_points(
+            scene.body_mesh, scene.contact.vertex_probability, scene.contact.threshold
+        )
+    ignored = None
+    if scene.person_mask is not None:
+        ignored = scene.person_mask & ~scene.object_mask
+    return FitProblem(
+        drawn.vertices, drawn.faces, scene.camera, scene.object_mask, ignored=ignored,
+        touched=touched, touching=touching, depth_m=scene.depth_m,
+        body=surface_points(scene.body_mesh),
+    )  # fmt: skip
+
+
+def placed(mesh: Mesh, pose: Similarity) -> Mesh:
+    """A mesh under a similarity."""
+    moved = torch.from_numpy(pose.points(mesh.vertices.double().numpy()))
+    return Mesh(moved.float(), mesh.faces, mesh.vertex_colors)
+
+
+def _own_settings(settings: FitSettings, candidate: ShapeCandidate) -> FitSettings:
+    """Scale within two and a half spreads of what the shape's kind allows."""
+    spread = max(candidate.size_spread, 1e-3)
+    low, high = settings.scale_bounds
+    reach = float(np.exp(2.5 * spread))
+    bounds = (max(low, 1 / reach), min(high, reach))
+    return replace(settings, size_spread=spread, scale_bounds=bounds)
+
+
+def _carried_on(problem: FitProblem, settings: FitSettings, coarse: FitReport | None) -> FitReport:
+    if coarse is None:
+        return fit_object(problem, settings)
+    finer = replace(settings, stages=settings.stages[1:] or settings.stages)
+    starts: Sequence[Similarity] = [h.camera_from_object for h in coarse.hypotheses]
+    report = fit_object(problem, finer, starts)
+    return replace(report, stages=(*coarse.stages, *report.stages))
