@@ -9,11 +9,12 @@ an `InputError` that names what was found and what is read. Memory: a file of at
 import hashlib
 import importlib
 import math
+import numbers
 import struct
 import threading
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
@@ -60,6 +61,8 @@ class Photo:
     """Of the upright original, pixels."""
     warnings: tuple[str, ...] = ()
     """What a person should know: frames left out, transparency, scaling."""
+    exif: Mapping[int, float] = field(default_factory=dict)
+    """EXIF tags that are one number, by tag, as stored; empty where there are none."""
 
     def image_box(self, box_xyxy_px: Box) -> Box:
         """A box in pixels of the original as a box in pixels of `image`."""
@@ -101,7 +104,7 @@ def read_photo(path: Path | str) -> Photo:
         scaled = f"{upright.width}x{upright.height}"
         warnings.append(f"scaled from {width}x{height} to {scaled} px to bound memory")
     digest = hashlib.sha256(data).hexdigest()
-    return Photo(upright, name, digest, width, height, tuple(warnings))
+    return Photo(upright, name, digest, width, height, tuple(warnings), _numeric_exif(image))
 
 
 def checked_box(box_xyxy_px: Sequence[float | int], width: int, height: int) -> Box:
@@ -205,6 +208,20 @@ def _orientation(image: Image.Image) -> int:
         return value if isinstance(value, int) and 1 <= value <= 8 else 1
     except _DECODE_ERRORS:
         return 1
+
+
+def _numeric_exif(image: Image.Image) -> dict[int, float]:
+    """Numbers of the header and its EXIF part; damaged tags cost the tags, never the photo."""
+    try:
+        exif = image.getexif()
+        tags = {**exif, **exif.get_ifd(ExifTags.IFD.Exif)}
+        return {key: float(value) for key, value in tags.items() if _is_number(value)}
+    except _DECODE_ERRORS:
+        return {}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(float(value))
 
 
 def _decode(image: Image.Image) -> tuple[Image.Image, list[str]]:

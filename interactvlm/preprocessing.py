@@ -5,7 +5,7 @@ no torchvision. Boxes are (x0, y0, x1, y1) in pixels of the given image.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,29 @@ MIN_SIDE_PX = 8
 Box = tuple[float, float, float, float]
 
 
+class Window(NamedTuple):
+    """A square of a photo, in the photo's pixels; it may reach beyond the photo."""
+
+    left: int
+    top: int
+    side: int
+
+
+def window_of_box(
+    image: Image.Image, box_xyxy_px: Sequence[int | float], *, margin: float = 0.15
+) -> Window:
+    """The square that `crop_to_box` cuts out."""
+    x0, y0, x1, y1 = _checked_box(image, box_xyxy_px)
+    side = max(round(max(x1 - x0, y1 - y0) * (1 + 2 * margin)), MIN_SIDE_PX)
+    return Window(round((x0 + x1) / 2 - side / 2), round((y0 + y1) / 2 - side / 2), side)
+
+
+def window_of_photo(image: Image.Image) -> Window:
+    """The square that `pad_to_square` fills."""
+    side = max(image.size)
+    return Window(-((side - image.width) // 2), -((side - image.height) // 2), side)
+
+
 def crop_to_box(
     image: Image.Image,
     box_xyxy_px: Sequence[int | float],
@@ -37,19 +60,12 @@ def crop_to_box(
     The square may leave the photo; what is missing is filled, nothing is shifted, so the box
     stays in the middle.
     """
-    x0, y0, x1, y1 = _checked_box(image, box_xyxy_px)
-    side = max(x1 - x0, y1 - y0) * (1 + 2 * margin)
-    side_px = max(round(side), MIN_SIDE_PX)
-    left = round((x0 + x1) / 2 - side_px / 2)
-    top = round((y0 + y1) / 2 - side_px / 2)
-    return _window(image, left, top, side_px, fill)
+    return _cut(image, window_of_box(image, box_xyxy_px, margin=margin), fill)
 
 
 def pad_to_square(image: Image.Image, *, fill: Literal["mean", "edge"] = "mean") -> Image.Image:
     """The whole photo in the middle of a square."""
-    width, height = image.size
-    side = max(width, height)
-    return _window(image, -((side - width) // 2), -((side - height) // 2), side, fill)
+    return _cut(image, window_of_photo(image), fill)
 
 
 def require_photo(image: Image.Image) -> Image.Image:
@@ -119,10 +135,9 @@ def _checked_box(image: Image.Image, box_xyxy_px: Sequence[int | float]) -> Box:
     return max(x0, 0.0), max(y0, 0.0), min(x1, float(image.width)), min(y1, float(image.height))
 
 
-def _window(
-    image: Image.Image, left: int, top: int, side: int, fill: Literal["mean", "edge"]
-) -> Image.Image:
-    """A square window, which may reach beyond the image."""
+def _cut(image: Image.Image, window: Window, fill: Literal["mean", "edge"]) -> Image.Image:
+    """What a window shows, with the part beyond the image filled."""
+    left, top, side = window
     image = image.convert("RGB")
     right, bottom = left + side, top + side
     inside = image.crop((max(left, 0), max(top, 0), min(right, image.width),

@@ -20,7 +20,7 @@ MAY_IMPORT = {
 # Distributions whose import name differs, and packages only optional code asks for.
 DISTRIBUTION = {
     "PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn",
-    "pillow_heif": "pillow-heif", "warp": "warp-lang",
+    "cv2": "opencv-python-headless", "pillow_heif": "pillow-heif", "warp": "warp-lang",
 }  # fmt: skip
 
 

@@ -123,6 +123,20 @@ def choose_person(
     return FoundPerson(seen, best + 1, notes)
 
 
+def nearest_thing(found: FoundPerson, label: str) -> int | None:
+    """Place among the detections of the thing under a label that the person most likely means.
+
+    That which overlaps the person most, else the nearest, else the surest; None without any.
+    """
+    person, things = found.seen.people[found.number - 1], found.seen.detections
+    called = _called(found.seen, label)
+    return max(
+        (i for i, thing in enumerate(things) if thing in called),
+        key=lambda i: (_shared(person, things[i]), -_gap_px(person, things[i]), things[i].score),
+        default=None,
+    )
+
+
 def _closeness(person: Detection, asked: Sequence[Sequence[Detection]]) -> tuple[float, float]:
     """Sums over the labels: the share of the best overlapped thing, then minus the gap to it."""
     nearest = [

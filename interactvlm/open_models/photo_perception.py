@@ -15,7 +15,7 @@ from interactvlm.open_models.boxes import BoxDetector, Detection
 from interactvlm.open_models.depth import DepthEstimator, DepthMap
 from interactvlm.open_models.keypoints import PoseEstimator
 from interactvlm.open_models.loading import Source, resolved_revision
-from interactvlm.open_models.masks import Segmenter
+from interactvlm.open_models.masks import MaskPrompt, Segmenter
 
 PERSON = "person"
 
@@ -86,11 +86,11 @@ def perceive(
     found = BoxDetector(models.boxes, threshold=models.box_threshold).find(image, wanted)
     found.sort(key=lambda d: d.label != PERSON)
     bar.update()
-    boxes = [d.box_xyxy_px for d in found]
     people = [d.box_xyxy_px for d in found if d.label == PERSON]
     masks = keypoints = depth = None
     if models.masks is not None:
-        masks = Segmenter(models.masks).segment(image, boxes)[0]
+        prompts = [MaskPrompt(d.box_xyxy_px) for d in found]
+        masks = Segmenter(models.masks).segment(image, prompts)[0]
         bar.update()
     if models.keypoints is not None:
         keypoints = PoseEstimator(models.keypoints).find(image, people)

@@ -21,7 +21,7 @@ from interactvlm.open_models.boxes import (
 from interactvlm.open_models.depth import DepthEstimator
 from interactvlm.open_models.keypoints import PoseEstimator
 from interactvlm.open_models.loading import Source, resolved_revision
-from interactvlm.open_models.masks import Segmenter
+from interactvlm.open_models.masks import MaskPrompt, Segmenter
 from interactvlm.open_models.photo_perception import PERSON, PhotoPerception
 from interactvlm.open_models.registry import OPEN_MODELS, default_model
 
@@ -77,12 +77,59 @@ def test_no_labels_find_nothing_and_odd_labels_are_refused(models_folder, photo)
             detector.find(photo, [label])
 
 
+BOX = (10.0, 20.0, 200.0, 180.0)
+ON, OFF = ((60.0, 70.0), (90.5, 100.0)), ((200.0, 20.0),)
+PROMPTS = (
+    MaskPrompt(BOX),
+    MaskPrompt(points_on_px=ON),
+    MaskPrompt(points_on_px=ON[:1], points_off_px=OFF),
+    MaskPrompt(BOX, ON, OFF),
+    MaskPrompt((0.0, 0.0, 50.0, 50.0)),
+)
+
+
 def test_masks_have_the_photo_size(models_folder, photo):
     segmenter = Segmenter(Source(str(models_folder / "masks")))
-    masks, quality = segmenter.segment(photo, [(10.0, 20.0, 200.0, 180.0), (0.0, 0.0, 50.0, 50.0)])
-    assert masks.shape == (2, 200, 300) and masks.dtype == bool
-    assert quality.shape == (2,)
+    masks, quality = segmenter.segment(photo, PROMPTS)
+    assert masks.shape == (5, 200, 300) and masks.dtype == bool
+    assert quality.shape == (5,) and len(set(quality.tolist())) == 5
     assert segmenter.segment(photo, [])[0].shape == (0, 200, 300)
+
+
+def test_masks_equal_the_library_processing(models_folder, photo):
+    """Every kind of prompt, alone or with others, against the library's own processor."""
+    from transformers import SamProcessor
+
+    segmenter = Segmenter(Source(str(models_folder / "masks")))
+    masks, quality = segmenter.segment(photo, PROMPTS)
+    processor = SamProcessor(segmenter.processor)
+    for prompt, mask, rated in zip(PROMPTS, masks, quality, strict=True):
+        given = {}
+        if prompt.box_xyxy_px is not None:
+            given["input_boxes"] = [[list(prompt.box_xyxy_px)]]
+        points = (*prompt.points_on_px, *prompt.points_off_px)
+        if points:
+            kinds = [1] * len(prompt.points_on_px) + [0] * len(prompt.points_off_px)
+            given["input_points"] = [[[list(point) for point in points]]]
+            given["input_labels"] = [[kinds]]
+        inputs = processor(images=photo, return_tensors="pt", **given)
+        sizes = inputs.pop("original_sizes"), inputs.pop("reshaped_input_sizes")
+        inputs = {k: v.float() if v.is_floating_point() else v for k, v in inputs.items()}
+        with torch.no_grad():
+            output = segmenter.model(**inputs, multimask_output=False)
+        library = segmenter.processor.post_process_masks(output.pred_masks, *sizes)[0][0, 0]
+        assert (library.numpy() != mask).mean() < 1e-3
+        assert rated == pytest.approx(float(output.iou_scores), rel=1e-4)
+
+
+def test_prompts_that_point_at_nothing_are_refused(models_folder, photo):
+    with pytest.raises(InputError, match="a box or a point"):
+        MaskPrompt(points_off_px=OFF)
+    with pytest.raises(InputError, match="finite"):
+        MaskPrompt(points_on_px=((float("nan"), 3.0),))
+    segmenter = Segmenter(Source(str(models_folder / "masks")))
+    with pytest.raises(InputError, match="outside the photo of 300x200"):
+        segmenter.segment(photo, [MaskPrompt(points_on_px=((301.0, 5.0),))])
 
 
 def _peak_at(column: float, row: float) -> torch.Tensor:
