@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from hoi_fit.icp import OrientedPoints
@@ -22,19 +22,30 @@ def contact_points(
 
     A cloud has no sides: its normals are zero, and place alone decides.
     """
-    points = surface.vertices if isinstance(surface, Mesh) else surface.points
-    touched = ((probability >= threshold) & (probability > 0)).nonzero().flatten()
-    if not len(touched):
+    kept = contact_vertices(surface, probability, threshold, most)
+    if not len(kept):
         return None
+    points = surface.vertices if isinstance(surface, Mesh) else surface.points
     if isinstance(surface, Mesh):
         normals = vertex_normals(surface.vertices, surface.faces)
     else:
         normals = torch.zeros_like(points)
-    kept = touched[_spread(points[touched].double().numpy(), most)]
     return OrientedPoints(
         points[kept].double().numpy(), normals[kept].double().numpy(),
         probability[kept].double().numpy(),
     )  # fmt: skip
+
+
+def contact_vertices(
+    surface: Mesh | PointCloud,
+    probability: Float[Tensor, "points"],
+    threshold: float,
+    most: int = MOST_POINTS,
+) -> Int[Tensor, "kept"]:
+    """Which points `contact_points` takes."""
+    points = surface.vertices if isinstance(surface, Mesh) else surface.points
+    touched = ((probability >= threshold) & (probability > 0)).nonzero().flatten()
+    return touched[_spread(points[touched].double().numpy(), most)]
 
 
 def surface_points(mesh: Mesh) -> OrientedPoints:

@@ -24,6 +24,8 @@ class FitOptions:
     """Folder of the files."""
     out: Path | None = None
     """Result folder. Without it: the same folder."""
+    joint: bool = False
+    """Also let the body's limbs and place move until contact closes (body_joint.npz)."""
     json: bool = False
     """Print the report as JSON and nothing else on standard output."""
 
@@ -40,6 +42,6 @@ def run(options: FitOptions) -> int:
     with chatter_to_stderr():
         from interactvlm.reconstruction.job import run_fit
 
-        result = run_fit(options.folder, options.out)
+        result = run_fit(options.folder, options.out, joint=options.joint)
     to_stdout(json_format.dumps(result.report, indent=2) if options.json else result.summary())
     return 0

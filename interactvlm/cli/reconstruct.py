@@ -66,6 +66,8 @@ class ReconstructOptions:
     """Depth map: npy, npz, 16-bit PNG, TIFF; relative depth is aligned with the body's."""
     use_contact: bool = True
     """Whether contact takes part; without it silhouette, size and depth decide."""
+    joint: bool = False
+    """Also let the body's limbs and place move until contact closes (body_joint.npz)."""
     weights: Path | None = None
     """Model folder. Without it: the shipped miniature model."""
     out: Path | None = None

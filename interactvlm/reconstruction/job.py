@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from human_recovery.body_state import save_body
 from interactvlm.assets_dir import default_weights
 from interactvlm.errors import InputError, ResourceError
 from interactvlm.photo import read_photo
@@ -17,7 +18,12 @@ from interactvlm.photo_job import Watch, checked_device, memory_told
 from interactvlm.provenance import package_version, provenance_of
 from interactvlm.reconstruction import stages
 from interactvlm.reconstruction.page import reconstruction_page
-from interactvlm.reconstruction.placing import HEAT_THRESHOLD, Reconstruction, place_object
+from interactvlm.reconstruction.placing import (
+    HEAT_THRESHOLD,
+    Reconstruction,
+    brought_together,
+    place_object,
+)
 from interactvlm.reconstruction.request import STAGES, ReconstructRequest, stage_of_flag
 from interactvlm.reconstruction.scene import Scene, load_scene, save_scene
 from interactvlm.reconstruction.scene_pictures import (
@@ -89,10 +95,10 @@ def run_reconstruct(request: ReconstructRequest, model: Any = None) -> Reconstru
         made = provenance_of(
             photo.sha256, weights, seed=request.seed, device=request.device
         ).to_dict()  # fmt: skip
-        return _placed(scene, request.out, watch, Path(photo.path).name, made)
+        return _placed(scene, request.out, watch, Path(photo.path).name, made, request.joint)
 
 
-def run_fit(folder: Path, out: Path | None = None) -> ReconstructResult:
+def run_fit(folder: Path, out: Path | None = None, *, joint: bool = False) -> ReconstructResult:
     """Places the object of a folder of files, whoever made them; no model is asked.
 
     Raises InputError when a file is missing or does not fit the others.
@@ -104,7 +110,7 @@ def run_fit(folder: Path, out: Path | None = None) -> ReconstructResult:
     with memory_told("cpu"), _disk_told(out):
         if out.resolve() != folder.resolve():
             save_scene(out, scene)
-        return _placed(scene, out, watch, folder.name, {"version": package_version()})
+        return _placed(scene, out, watch, folder.name, {"version": package_version()}, joint)
 
 
 def _scene(request: ReconstructRequest, photo: Any, model: Any, watch: Watch) -> Scene:
@@ -146,10 +152,13 @@ def _scene(request: ReconstructRequest, photo: Any, model: Any, watch: Watch) ->
 
 
 def _placed(
-    scene: Scene, out: Path, watch: Watch, name: str, made: dict[str, Any]
+    scene: Scene, out: Path, watch: Watch, name: str, made: dict[str, Any], joint: bool
 ) -> ReconstructResult:
     with watch.step("fit"):
         found = place_object(scene)
+    if joint:
+        with watch.step("joint"):
+            found = brought_together(found)
     with watch.step("draw"):
         human, thing = scene_meshes(found)
         whole = joined([human, thing])
@@ -159,6 +168,8 @@ def _placed(
     for file, picture in (("overlay.png", over), ("turntable.png", around)):
         with (out / file).open("wb") as stream:
             picture.save(stream, "PNG")
+    if found.together is not None:  # body.npz stays what the object was fitted to
+        save_body(out / "body_joint.npz", found.scene.body)
     write_json(out / POSE_FILE, found.to_dict())
     write_json(out / FIT_FILE, fit_record(found))
     write_json(out / "provenance.json", made)

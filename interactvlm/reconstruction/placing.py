@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from hoi_fit.contact_points import contact_points, surface_points
+from hoi_fit.contact_points import contact_points, contact_vertices, surface_points
 from hoi_fit.fit import fit_object
-from hoi_fit.shared_volume import shared_volume_m3
+from hoi_fit.joint import JointResult, fit_together
 from hoi_fit.light_mesh import light_mesh
 from hoi_fit.problem import FitProblem, FitSettings
 from hoi_fit.report import FitReport, ObjectPose
+from hoi_fit.shared_volume import shared_volume_m3
 from hoi_fit.similarity import Similarity
+from human_recovery.body_model import load_body_model
 from interactvlm.errors import InputError
 from interactvlm.reconstruction.scene import Scene, ShapeCandidate
 from renders.mesh import Mesh
@@ -41,6 +43,8 @@ class Reconstruction:
     """Best poses of the shapes that were tried and lost, best first."""
     penetration_cm3: float
     """Volume that body and object share."""
+    together: JointResult | None = None
+    """How body and object were moved to meet, where that was asked for."""
     notes: tuple[str, ...] = ()
     """What a person should know, one sentence each."""
 
@@ -76,6 +80,11 @@ class Reconstruction:
             "contact_m": self.fit.contact_m,
             "penetration_cm3": self.penetration_cm3,
             "spread": self.spread(),
+            "together": None if self.together is None else {
+                "contact_before_m": self.together.contact_m[0],
+                "contact_after_m": self.together.contact_m[1],
+                "steps": self.together.steps, "stopped": self.together.stopped,
+            },
             "notes": list(self.notes),
         }  # fmt: skip
 
@@ -117,13 +126,46 @@ def place_object(scene: Scene, settings: FitSettings | None = None) -> Reconstru
     best = min(finished, key=lambda i: finished[i].pose.score)
     others = [(scene.candidates[i], (finished.get(i) or tried[i]).pose) for i in order if i != best]
     fit, candidate = finished[best], scene.candidates[best]
-    shared = shared_volume_m3(
-        light_mesh(scene.body_mesh, 2500),
-        light_mesh(placed(candidate.mesh, fit.pose.camera_from_object)),
-    )
+    shared = shared_cm3(scene.body_mesh, placed(candidate.mesh, fit.pose.camera_from_object))
     return Reconstruction(
-        scene, candidate, fit, tuple(others), 1e6 * shared, (*scene.notes, *fit.notes)
+        scene, candidate, fit, tuple(others), shared, notes=(*scene.notes, *fit.notes)
     )
+
+
+def brought_together(found: Reconstruction) -> Reconstruction:
+    """Body and object moved to meet, from where the object alone was placed.
+
+    Raises InputError for a body without parameters, or without contact on both sides.
+    """
+    scene, state = found.scene, found.scene.body.state
+    if state is None:
+        raise InputError(
+            "--joint moves the body's limbs, but the body file has vertices only; give parameters"
+        )
+    if scene.contact is None or not found.fit.contact_used:
+        raise InputError("--joint needs contact on both sides, and there is none")
+    model = load_body_model(state.model)
+    touching = contact_vertices(
+        scene.body_mesh, scene.contact.vertex_probability, scene.contact.threshold
+    )
+    met = fit_together(
+        problem_of(scene, found.candidate), found.camera_from_object, state, model,
+        touching.numpy(),
+    )  # fmt: skip
+    body = replace(scene.body, state=met.state, vertices_m=met.state.vertices_camera(model))
+    moved = replace(scene, body=body)
+    pose = replace(found.fit.pose, camera_from_object=met.pose)
+    fit = replace(
+        found.fit, pose=pose, hypotheses=(pose, *found.fit.hypotheses[1:]),
+        contact_m=met.contact_m[1],
+    )  # fmt: skip
+    shared = shared_cm3(moved.body_mesh, placed(found.candidate.mesh, met.pose))
+    return replace(found, scene=moved, fit=fit, together=met, penetration_cm3=shared)
+
+
+def shared_cm3(body: Mesh, thing: Mesh) -> float:
+    """Volume inside both."""
+    return 1e6 * shared_volume_m3(body, thing)
 
 
 def problem_of(scene: Scene, candidate: ShapeCandidate) -> FitProblem:

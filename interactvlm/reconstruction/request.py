@@ -57,6 +57,8 @@ class ReconstructRequest:
     """Depth map: npy, npz, 16-bit PNG or TIFF; relative depth is aligned with the body."""
     use_contact: bool = True
     """False fits by silhouette, size and depth alone."""
+    joint: bool = False
+    """Let body and object move together until contact closes."""
     weights: Path | None = None
     """Model folder. Without it: the shipped miniature model."""
     device: str = "cpu"
