@@ -66,8 +66,9 @@ class ReconstructionConfig:
 
     split: Literal["val", "test", "test_unseen"] = "test"
     """Scenes whose touched objects are fitted."""
-    ladder: Literal[1, 2] = 1
-    """1: true body, shape, mask and contact; 2: contact as the model says it."""
+    ladder: Literal[1, 2, 3] = 1
+    """1: true body, shape, mask and contact; 2: contact as the model says it; 3: only photo, label
+    and the object's box are given."""
     data: Path = Path("data/synthetic")
     """Folder of the data set; the split is generated there when it is missing."""
     count: int = 64

@@ -89,7 +89,7 @@ def run_reconstruct(request: ReconstructRequest, model: Any = None) -> Reconstru
     with watch.step("read"):
         photo = read_photo(request.photo)
     with memory_told(request.device), _disk_told(request.out):
-        scene = _scene(request, photo, model, watch)
+        scene = scene_of_photo(request, photo, model, watch)
         save_scene(request.out, scene)
         weights = (request.weights or default_weights()).expanduser()
         made = provenance_of(
@@ -113,7 +113,7 @@ def run_fit(folder: Path, out: Path | None = None, *, joint: bool = False) -> Re
         return _placed(scene, out, watch, folder.name, {"version": package_version()}, joint)
 
 
-def _scene(request: ReconstructRequest, photo: Any, model: Any, watch: Watch) -> Scene:
+def scene_of_photo(request: ReconstructRequest, photo: Any, model: Any, watch: Watch) -> Scene:
     """Every stage before the fit; those before `begin` from the folder."""
     begin = STAGES.index(request.begin)
     kept = load_scene(request.out) if begin else None
