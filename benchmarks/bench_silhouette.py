@@ -22,7 +22,7 @@ from bench_rasterizer import RESOLUTION_PX, Open3DCaster, anny_mesh, interleaved
 from scipy.spatial.transform import Rotation
 from trimesh.remesh import subdivide_to_size
 
-from hoi_fit.energies import Poses, energies
+from hoi_fit.energies import Partners, Poses, energies
 from hoi_fit.fit import fit_object
 from hoi_fit.icp import OrientedPoints
 from hoi_fit.problem import FitProblem, FitSettings
@@ -84,7 +84,7 @@ def main() -> int:
 
     def step() -> None:
         moving = Poses([near], asked)
-        energies(asked, moving, None, settings)["mask"].sum().backward()
+        energies(asked, moving, Partners(), settings)["mask"].sum().backward()
 
     caster = Open3DCaster(anny_mesh(), [v.camera(RESOLUTION_PX) for v in HUMAN_VIEWS], 2)
     times = interleaved({"open3d": caster.cast, "soft silhouette": step}, arguments.repeats)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from hoi_fit.icp import NORMAL_LENGTH_M, OrientedPoints
+from hoi_fit.icp import NORMAL_LENGTH_M
 from hoi_fit.problem import FitProblem, FitSettings
 from hoi_fit.similarity import Similarity
 from renders.silhouette import soft_silhouette
@@ -74,28 +74,37 @@ class Poses(torch.nn.Module):
 class Partners:
     """Nearest points of the other side, fixed for some steps; one row per pose."""
 
-    body_of_object: Int[Tensor, "poses touched"]
-    object_of_body: Int[Tensor, "poses touching"]
+    body_of_object: Int[Tensor, "poses touched"] | None = None
+    """None without contact on both sides."""
+    object_of_body: Int[Tensor, "poses touching"] | None = None
+    body_of_surface: Int[Tensor, "poses samples"] | None = None
+    """Of all of the object; None where the body is not known."""
 
 
 def find_partners(problem: FitProblem, poses: Poses) -> Partners:
-    """Nearest in place and opposed normal, both ways."""
-    touched, touching = problem.touched, problem.touching
-    assert touched is not None and touching is not None
-    wanted, tree = problem.touching_tree.data, problem.touching_tree
-    there, back = [], []
-    for pose in poses.similarities():
-        normals = NORMAL_LENGTH_M * pose.directions(touched.normals)
-        placed = np.concatenate([pose.points(touched.points), normals], axis=1)
-        there.append(tree.query(placed)[1])
-        back.append(KDTree(placed).query(wanted)[1])
-    return Partners(torch.from_numpy(np.stack(there)), torch.from_numpy(np.stack(back)))
+    """Nearest in place and opposed normal, both ways; for the whole surface in place alone."""
+    now = poses.similarities()
+    there = back = surface = None
+    if problem.has_contact:
+        assert problem.touched is not None
+        touched, tree = problem.touched, problem.touching_tree
+        pairs = []
+        for pose in now:
+            normals = NORMAL_LENGTH_M * pose.directions(touched.normals)
+            placed = np.concatenate([pose.points(touched.points), normals], axis=1)
+            pairs.append((tree.query(placed)[1], KDTree(placed).query(tree.data)[1]))
+        there, back = (torch.from_numpy(np.stack(side)) for side in zip(*pairs, strict=True))
+    if problem.body is not None:
+        samples = problem.surface_object.double().numpy()
+        placed = np.stack([pose.points(samples) for pose in now])
+        surface = torch.from_numpy(problem.body_tree.query(placed)[1])
+    return Partners(there, back, surface)
 
 
 def energies(
-    problem: FitProblem, poses: Poses, partners: Partners | None, settings: FitSettings
+    problem: FitProblem, poses: Poses, partners: Partners, settings: FitSettings
 ) -> dict[str, Float[Tensor, "poses"]]:
-    """Every weighted term of every pose, with gradients."""
+    """Every weighted term of every pose, with gradients; those that lack partners are left out."""
     weights = settings.weights
     vertices = poses.points(problem.vertices_object)
     height, width = problem.object_mask.shape
@@ -108,13 +117,18 @@ def energies(
         "centroid": weights.centroid * _centroids_apart(drawn, vertices, problem),
         "size": weights.size * (poses.log_scale / settings.size_spread).square(),
     }
-    if partners is not None:
+    if partners.body_of_object is not None:
         terms["contact"] = weights.contact * _contact(problem, poses, partners)
     if problem.depth_m is not None:
         terms["depth"] = weights.depth * _depth(problem, vertices)
-    if problem.body is not None:
+    if problem.body is not None and partners.body_of_surface is not None:
         surface = poses.points(problem.surface_object)
-        inside = _penetration(problem.body, problem.body_tree, surface)
+        near, body = partners.body_of_surface, problem.body
+        inside = penetration(
+            surface,
+            torch.from_numpy(body.points).to(surface)[near],
+            torch.from_numpy(body.normals).to(surface)[near],
+        )
         terms["penetration"] = weights.penetration * inside
     return terms
 
@@ -153,6 +167,7 @@ def _centroids_apart(
 def _contact(problem: FitProblem, poses: Poses, partners: Partners) -> Float[Tensor, "poses"]:
     touched, touching = problem.touched, problem.touching
     assert touched is not None and touching is not None
+    assert partners.body_of_object is not None and partners.object_of_body is not None
     placed = poses.points(torch.from_numpy(touched.points).to(poses.middle))
     body = torch.from_numpy(touching.points).to(placed)
     there = _robust(_length(placed - body[partners.body_of_object]))
@@ -180,14 +195,13 @@ def _depth(problem: FitProblem, vertices: Float[Tensor, "poses verts 3"]) -> Flo
     return (1 + away.square()).sqrt() - 1
 
 
-def _penetration(
-    body: OrientedPoints, tree: KDTree, points: Float[Tensor, "poses points 3"]
+def penetration(
+    points: Float[Tensor, "poses points 3"],
+    nearest: Float[Tensor, "poses points 3"],
+    normals: Float[Tensor, "poses points 3"],
 ) -> Float[Tensor, "poses"]:
-    """Mean depth of points behind the nearest point of the body's surface."""
-    near = torch.from_numpy(tree.query(points.detach().double().numpy())[1])
-    surface = torch.from_numpy(body.points).to(points)[near]
-    normal = torch.from_numpy(body.normals).to(points)[near]
-    inside = (-(points - surface) * normal).sum(-1).clamp(min=0)
+    """Mean depth of points behind the nearest point of the body's surface, in units of 5 cm."""
+    inside = (-(points - nearest) * normals).sum(-1).clamp(min=0)
     # Far behind a surface the nearest point says nothing about inside and outside.
     inside = torch.where(inside < 3 * PENETRATION_UNIT_M, inside, torch.zeros_like(inside))
     return inside.mean(1) / PENETRATION_UNIT_M

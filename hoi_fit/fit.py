@@ -5,6 +5,7 @@ best energy stands still.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -71,7 +72,7 @@ def _best_of(
 ) -> list[Similarity]:
     with torch.no_grad():
         moving = Poses(poses, problem)
-        total = _total(energies(problem, moving, _partners(problem, moving), settings))
+        total = _total(energies(problem, moving, find_partners(problem, moving), settings))
     return [poses[i] for i in total.argsort(stable=True)[:kept].tolist()]
 
 
@@ -84,11 +85,11 @@ def _moved(
     low, high = np.log(settings.scale_bounds)
     history: list[dict[str, float]] = []
     least, best = [float("inf")] * len(starts), list(starts)
-    partners: Partners | None = None
+    partners = Partners()
     stopped: StopReason = "iterations"
     for step in range(steps):
         if step % _PARTNERS_EVERY == 0:
-            partners = _partners(problem, moving)
+            partners = find_partners(problem, moving)
         terms = energies(problem, moving, partners, settings)
         total = _total(terms)
         for index, (pose, value) in enumerate(
@@ -111,10 +112,6 @@ def _moved(
     longer = max(problem.object_mask.shape)
     stage = FitStage(longer, len(starts), len(history), stopped, tuple(history))
     return [best[i] for i in order], [least[i] for i in order], stage
-
-
-def _partners(problem: FitProblem, moving: Poses) -> Partners | None:
-    return find_partners(problem, moving) if problem.has_contact else None
 
 
 def _total(terms: dict[str, Float[Tensor, "poses"]]) -> Float[Tensor, "poses"]:
@@ -155,7 +152,8 @@ def _contact_distance(problem: FitProblem, pose: Similarity) -> float | None:
     if not problem.has_contact:
         return None
     assert problem.touched is not None and problem.touching is not None
-    partners = find_partners(problem, Poses([pose], problem))
+    partners = find_partners(replace(problem, body=None), Poses([pose], problem))
+    assert partners.body_of_object is not None and partners.object_of_body is not None
     placed = pose.points(problem.touched.points)
     there = placed - problem.touching.points[partners.body_of_object[0].numpy()]
     back = placed[partners.object_of_body[0].numpy()] - problem.touching.points

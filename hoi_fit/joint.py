@@ -15,13 +15,14 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from hoi_fit.energies import CONTACT_UNIT_M, Partners, Poses, energies
+from hoi_fit.energies import CONTACT_UNIT_M, Partners, Poses, energies, penetration
 from hoi_fit.problem import FitProblem, FitSettings
 from hoi_fit.report import StopReason
 from hoi_fit.similarity import Similarity
 from human_recovery.body_model import BodyModel
 from human_recovery.body_state import BodyState
 from renders.errors import InputError
+from renders.mesh import vertex_normals
 
 _LOOK_BACK = 10
 _PARTNERS_EVERY = 5
@@ -85,16 +86,15 @@ def fit_together(
     history: list[dict[str, float]] = []
     stopped: StopReason = "iterations"
     least, best = float("inf"), (state, start)
-    partners: Partners | None = None
+    partners = Partners()
     before = after = 0.0
     for step in range(settings.steps):
         vertices = moving.vertices()
         touching = vertices[index]
         if step % _PARTNERS_EVERY == 0:
-            partners = moving.partners(touching.detach())
-        assert partners is not None
+            partners = moving.partners(vertices.detach(), index)
         contact, apart = moving.contact(touching, partners)
-        terms = moving.terms(vertices) | {"contact": contact}
+        terms = moving.terms(vertices, partners) | {"contact": contact}
         total = torch.stack(list(terms.values())).sum()
         if step == 0:
             before = apart
@@ -149,13 +149,20 @@ class _Together(torch.nn.Module):
             state = self.body()
         return state, self.thing.similarities()[0]
 
-    def partners(self, touching: Float[Tensor, "touching 3"]) -> Partners:
+    def partners(
+        self, vertices: Float[Tensor, "verts 3"], touching_vertex: Int[Tensor, "touching"]
+    ) -> Partners:
         """Nearest points of the other side, by place."""
         assert self.problem.touched is not None
-        placed = self.thing.similarities()[0].points(self.problem.touched.points)
-        body = touching.double().numpy()
-        there, back = KDTree(body).query(placed)[1], KDTree(placed).query(body)[1]
-        return Partners(torch.from_numpy(there)[None], torch.from_numpy(back)[None])
+        pose, body = self.thing.similarities()[0], vertices.double().numpy()
+        placed = pose.points(self.problem.touched.points)
+        touching = body[touching_vertex.numpy()]
+        surface = pose.points(self.problem.surface_object.double().numpy())
+        found = (
+            KDTree(touching).query(placed)[1], KDTree(placed).query(touching)[1],
+            KDTree(body).query(surface)[1],
+        )  # fmt: skip
+        return Partners(*(torch.from_numpy(index)[None] for index in found))
 
     def contact(
         self, touching: Float[Tensor, "touching 3"], partners: Partners
@@ -163,6 +170,7 @@ class _Together(torch.nn.Module):
         """The weighted contact term, and the mean distance between partners in metres."""
         touched = self.problem.touched
         assert touched is not None
+        assert partners.body_of_object is not None and partners.object_of_body is not None
         placed = self.thing.points(torch.from_numpy(touched.points).to(touching))[0]
         away = torch.cat(
             [
@@ -175,17 +183,25 @@ class _Together(torch.nn.Module):
         weight = FitSettings().weights.contact
         return 4 * weight * robust.mean(), float(length.detach().mean())
 
-    def terms(self, vertices: Float[Tensor, "verts 3"]) -> dict[str, Tensor]:
+    def terms(self, vertices: Float[Tensor, "verts 3"], partners: Partners) -> dict[str, Tensor]:
         """All other weighted terms."""
-        told = energies(self.problem, self.thing, None, FitSettings())
+        settings, near = FitSettings(), partners.body_of_surface
+        assert near is not None
+        told = energies(self.problem, self.thing, Partners(), settings)
+        normals = vertex_normals(vertices, self.model.faces.long())
+        inside = penetration(
+            self.thing.points(self.problem.surface_object), vertices[near], normals[near]
+        )
         s = self.settings
         longer = max(self.problem.camera.height_px, self.problem.camera.width_px)
         moved = (self._project(vertices[self.seen]) - self.seen_px) / (s.seen_share * longer)
-        return {k: v[0] for k, v in told.items() if k in ("mask", "centroid", "penetration")} | {
+        return {
+            "mask": told["mask"][0], "centroid": told["centroid"][0],
+            "penetration": settings.weights.penetration * inside[0],
             "seen": moved.square().sum(1).mean(),
             "bend": (self.turned.norm(dim=1) / np.radians(s.bend_deg)).square().mean(),
             "shift": (self.shift / s.shift_m).square().sum(),
-        }
+        }  # fmt: skip
 
     def _project(self, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points 2"]:
         k = self.problem.camera.intrinsics.to(points)

@@ -6,7 +6,7 @@ import torch
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from hoi_fit.energies import Poses, energies
+from hoi_fit.energies import Poses, energies, find_partners
 from hoi_fit.fit import fit_object
 from hoi_fit.icp import OrientedPoints
 from hoi_fit.problem import FitProblem, FitSettings
@@ -165,7 +165,12 @@ def test_penetration_counts_what_lies_inside_the_body_only(chair):
         body = OrientedPoints(points + place, normals, np.ones(len(points)))
         problem = _problem(chair, truth, body=body)
         with torch.no_grad():
-            terms = energies(problem, Poses([truth], problem), None, QUICK)
+            terms = energies(
+                problem,
+                Poses([truth], problem),
+                find_partners(problem, Poses([truth], problem)),
+                QUICK,
+            )
         found.append(float(terms["penetration"]))
     assert found[0] > found[1] > 0
     assert found[2] == 0
