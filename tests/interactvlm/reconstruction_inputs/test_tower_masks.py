@@ -130,6 +130,17 @@ def test_a_body_point_is_of_the_part_it_was_seen_as(model, ball_body):
     assert set(seen.dense_vertex.tolist()) == {int(nearest)}
 
 
+def test_a_speck_elsewhere_does_not_stretch_mask_and_box(model):
+    photo, _, cup = scene()
+    pixels = np.array(photo.image)
+    pixels[440:475, 560:595, 1] = 255
+    speckled = photo_of(640, 480, image=Image.fromarray(pixels))
+    seen = masks_by_tower(model, speckled, "cup")
+    assert seen is not None and seen.object is not None
+    assert not seen.object[420:].any() and iou(seen.object, cup) > 0.88
+    np.testing.assert_allclose(seen.boxes_px["cup"], CUP_BOX, atol=11)
+
+
 @pytest.mark.parametrize("label", ["cup", " CUP ", "Cup"])
 def test_labels_are_read_as_everywhere(model, label):
     seen = masks_by_tower(model, scene()[0], label)
