@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn import functional
 
@@ -223,7 +223,7 @@ def _body_points(
         topology = get_topology(topology_name)
         for index in np.unique(part):
             of_part = (topology.part_of_vertex == int(index)).nonzero().flatten().numpy()
-            tree = cKDTree(topology.canonical_vertices[of_part].numpy())
+            tree = KDTree(topology.canonical_vertices[of_part].numpy())
             vertices[part == index] = of_part[tree.query(place[part == index])[1]]
     return pixels.astype(np.float32), vertices, share[rows, columns].numpy()
 
