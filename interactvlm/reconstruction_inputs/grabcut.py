@@ -15,6 +15,7 @@ from PIL import Image
 from interactvlm.errors import InputError
 from interactvlm.photo import Box, checked_box
 from interactvlm.reconstruction_inputs.map_files import tell
+from interactvlm.reconstruction_inputs.mask_pieces import without_specks
 
 WORKING_SIDE_PX = 640
 """Longer photos are cut at this size: the time grows faster than the pixels, the edge hardly."""
@@ -22,8 +23,6 @@ LEAST_SIDE_PX = 4
 _ITERATIONS = 5
 _LEAST_SAMPLES = 5
 """Colours of either side are five Gaussians each, and each needs a pixel."""
-_SPECK_SHARE = 0.05
-"""Pieces smaller than this share of the largest are noise."""
 
 
 def grabcut(
@@ -57,7 +56,7 @@ def grabcut(
         likely = inside & _resized(seed_mask, size)
         if likely.sum() < _LEAST_SAMPLES:
             raise InputError(f"seed mask marks hardly anything inside the box {box!r}")
-    found = _without_specks(_cut(np.asarray(pixels), inside, likely))
+    found = without_specks(_cut(np.asarray(pixels), inside, likely))
     if not found.any():
         instead = "the whole box" if seed_mask is None else "the seed mask"
         tell(
@@ -107,19 +106,11 @@ def _cut(
     # Its first clusters are drawn at random.
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
+    box = (0, 0, 1, 1)  # not read where labels are given
     labels, *_ = cv2.grabCut(
-        np.ascontiguousarray(pixels), labels, None, *models, _ITERATIONS, cv2.GC_INIT_WITH_MASK
+        np.ascontiguousarray(pixels), labels, box, *models, _ITERATIONS, cv2.GC_INIT_WITH_MASK
     )
     return labels == cv2.GC_PR_FGD
-
-
-def _without_specks(mask: Bool[np.ndarray, "rows columns"]) -> Bool[np.ndarray, "rows columns"]:
-    import cv2
-
-    _, piece, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    area = stats[:, cv2.CC_STAT_AREA]
-    area[0] = 0  # the background
-    return (area > 0)[piece] & (area >= _SPECK_SHARE * area.max())[piece]
 
 
 def _resized(

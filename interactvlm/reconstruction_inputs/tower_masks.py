@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float32, Int64
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,6 +25,7 @@ from interactvlm.perception import FINE_STRIDE, NUM_PARTS, Perception, Perceptio
 from interactvlm.photo import Box, Photo, checked_box
 from interactvlm.preprocessing import window_of_box, window_of_photo
 from interactvlm.questions import known_label
+from interactvlm.reconstruction_inputs.mask_pieces import without_specks
 from interactvlm.reconstruction_inputs.tower_view import TowerView
 
 PERSON = "person"
@@ -124,9 +125,11 @@ def view_mask(
     view: TowerView, margin: Float[Tensor, "size size"]
 ) -> Bool[np.ndarray, "height width"] | None:
     """A mask of the photo from how far a class leads at each pixel; None where hardly anywhere."""
-    if int((margin > 0).sum()) < LEAST_PIXELS:
+    values = margin.numpy()
+    kept = _seen_pixels(values > 0)
+    if kept is None:
         return None
-    mask = view.mask(margin.numpy())
+    mask = view.mask(np.where(kept, values, -np.abs(values)))
     return mask if mask.any() else None
 
 
@@ -158,12 +161,20 @@ def _boxes(
     cells = {PERSON: person}
     for index, name in enumerate((*PART_NAMES, *labels), start=1):
         cells[name] = best == index
-    boxes = {
-        name: view.box(where.numpy())
-        for name, where in cells.items()
-        if int(where.sum()) >= LEAST_PIXELS
-    }
-    return {name: box for name, box in boxes.items() if box is not None}
+    boxes = {}
+    for name, where in cells.items():
+        kept = _seen_pixels(where.numpy())
+        box = None if kept is None else view.box(kept)
+        if box is not None:
+            boxes[name] = box
+    return boxes
+
+
+def _seen_pixels(
+    cells: Bool[np.ndarray, "size size"],
+) -> Bool[np.ndarray, "size size"] | None:
+    """Pixels of a class without specks, which would stretch its box; None where hardly any."""
+    return without_specks(cells) if int(cells.sum()) >= LEAST_PIXELS else None
 
 
 def _keypoints(
@@ -212,7 +223,7 @@ def _body_points(
         topology = get_topology(topology_name)
         for index in np.unique(part):
             of_part = (topology.part_of_vertex == int(index)).nonzero().flatten().numpy()
-            tree = cKDTree(topology.canonical_vertices[of_part].numpy())
+            tree = KDTree(topology.canonical_vertices[of_part].numpy())
             vertices[part == index] = of_part[tree.query(place[part == index])[1]]
     return pixels.astype(np.float32), vertices, share[rows, columns].numpy()
 

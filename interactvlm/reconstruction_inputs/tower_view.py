@@ -36,8 +36,8 @@ class TowerView:
         self, points_original_px: Float[np.ndarray, "points 2"]
     ) -> Bool[np.ndarray, "points"]:
         """Whether points of the original lie on the photo, not on what pads the square."""
-        size = (self.photo.width, self.photo.height)
-        return ((points_original_px >= 0) & (points_original_px < size)).all(axis=1)
+        x, y = points_original_px.T
+        return (x >= 0) & (x < self.photo.width) & (y >= 0) & (y < self.photo.height)
 
     def mask(self, margin: Float[np.ndarray, "size size"]) -> Bool[np.ndarray, "height width"]:
         """Where a map of the tower's picture is positive, at the size of `photo.image`.
@@ -57,7 +57,7 @@ class TowerView:
 
     def box(self, cells: Bool[np.ndarray, "size size"]) -> Box | None:
         """The box around marked pixels of the tower's picture, in the original; None off it."""
-        rows, columns = cells.any(axis=1).nonzero()[0], cells.any(axis=0).nonzero()[0]
+        rows, columns = (np.flatnonzero(cells.any(axis=axis)) for axis in (1, 0))
         if not len(rows):
             return None
         corners = [[columns[0], rows[0]], [columns[-1] + 1, rows[-1] + 1]]

@@ -56,9 +56,13 @@ def test_a_seed_chooses_among_things_of_one_box():
 def test_nothing_to_tell_apart_is_said_and_the_box_is_used():
     notes = []
     found = grabcut(Image.new("RGB", (90, 60), (50, 60, 70)), (20, 10, 50, 40), notes=notes)
-    if notes:
-        assert "the whole box is used" in notes[0]
-    assert found[10:40, 20:50].any() and not found[:10].any()
+    assert len(notes) == 1 and "the whole box is used" in notes[0]
+    assert found.sum() == 900 and found[10:40, 20:50].all()
+    seed = np.zeros((60, 90), bool)
+    seed[15:30, 25:40] = True
+    grey = Image.new("RGB", (90, 60), (50, 60, 70))
+    found = grabcut(grey, (20, 10, 50, 40), seed_mask=seed, notes=notes)
+    assert found.any() and (found[10:40, 20:50].sum() == found.sum())
 
 
 @pytest.mark.parametrize(

@@ -54,11 +54,9 @@ class ColourTower(PerceptionTower):
         heat = torch.zeros(batch, NUM_KEYPOINTS, rows, columns)
         heat[:, 0] = 60 * blue
         surface = self.shown_place[None, :, None, None].expand(batch, 3, rows, columns)
-        nothing = torch.zeros(batch, 1, 1, 1)
+        fine, middle, coarse = (torch.zeros(batch, 1, rows // n, columns // n) for n in (1, 2, 4))
         touch = torch.zeros(batch, NUM_PARTS, rows, columns)
-        return Perception(
-            nothing, nothing, nothing, heat, classes, surface, torch.zeros(batch), touch
-        )
+        return Perception(fine, middle, coarse, heat, classes, surface, torch.zeros(batch), touch)
 
 
 @pytest.fixture
@@ -90,7 +88,7 @@ def test_masks_of_the_whole_photo_lie_where_the_colours_are(model):
     photo, person, cup = scene()
     seen = masks_by_tower(model, photo, "cup")
     assert seen is not None and seen.person is not None and seen.object is not None
-    assert iou(seen.person, person) > 0.9 and iou(seen.object, cup) > 0.9
+    assert iou(seen.person, person) > 0.95 and iou(seen.object, cup) > 0.88
     assert set(seen.boxes_px) == {"person", "torso", "cup"}
     for name, box in (("person", PERSON_BOX), ("torso", PERSON_BOX), ("cup", CUP_BOX)):
         np.testing.assert_allclose(seen.boxes_px[name], box, atol=11)  # a pixel of it is 10 of ours
@@ -115,7 +113,7 @@ def test_keypoints_and_body_points_are_in_pixels_of_the_original(model):
         assert seen.person.shape == (480, 640)
         assert seen.keypoints_px.shape == (len(KEYPOINT_NAMES), 3)
         assert seen.hand_centres_px.shape == (2, 3)
-        np.testing.assert_allclose(seen.keypoints_px[0, :2] / scale, NOSE, atol=6)
+        np.testing.assert_allclose(seen.keypoints_px[0, :2] / scale, NOSE, atol=11)  # a cell is 40
         assert 0.5 < seen.keypoints_px[0, 2] <= 1
         np.testing.assert_allclose(np.array(seen.boxes_px["cup"]) / scale, CUP_BOX, atol=11)
         columns, rows = (seen.dense_px / scale).astype(int).T
@@ -130,6 +128,17 @@ def test_a_body_point_is_of_the_part_it_was_seen_as(model, ball_body):
     places = ball_body.canonical_vertices
     nearest = torso[(places[torso] - places[17]).norm(dim=1).argmin()]
     assert set(seen.dense_vertex.tolist()) == {int(nearest)}
+
+
+def test_a_speck_elsewhere_does_not_stretch_mask_and_box(model):
+    photo, _, cup = scene()
+    pixels = np.array(photo.image)
+    pixels[440:475, 560:595, 1] = 255
+    speckled = photo_of(640, 480, image=Image.fromarray(pixels))
+    seen = masks_by_tower(model, speckled, "cup")
+    assert seen is not None and seen.object is not None
+    assert not seen.object[420:].any() and iou(seen.object, cup) > 0.88
+    np.testing.assert_allclose(seen.boxes_px["cup"], CUP_BOX, atol=11)
 
 
 @pytest.mark.parametrize("label", ["cup", " CUP ", "Cup"])
