@@ -94,6 +94,15 @@ class Sight:
             self.model, self.photo, self.request.label, box_xyxy_px=self.person_box
         )
 
+    @property
+    def knows_label(self) -> bool:
+        """Whether the model can be asked about the label."""
+        try:
+            self.model.known_label(self.request.label)
+        except InputError:
+            return False
+        return True
+
     def _box(self, given: str | None) -> Box | None:
         if given is None:
             return None
@@ -179,6 +188,12 @@ def body_contact(sight: Sight, topology: str) -> ContactMap | None:
         return None
     if request.contact is not None:
         found = contact_of(request.contact, request.label)
+    elif not sight.knows_label:
+        sight.notes.append(
+            f"the model was never taught {request.label!r}, so it is placed without contact; "
+            "--contact and --affordance say it"
+        )
+        return None
     else:
         torch.manual_seed(request.seed)
         box = None if sight.person_box is None else sight.photo.image_box(sight.person_box)
@@ -230,7 +245,7 @@ def with_heat(sight: Sight, candidate: ShapeCandidate) -> ShapeCandidate:
     if request.affordance is not None:
         return replace(candidate, heat=heat_of(request.affordance, candidate.mesh.vertices))
     trained = sight.model.config.trained_for
-    if not {"object", "affordance"} & set(trained):
+    if not {"object", "affordance"} & set(trained) or not sight.knows_label:
         return candidate
     torch.manual_seed(request.seed)
     box = None if sight.person_box is None else sight.photo.image_box(sight.person_box)
