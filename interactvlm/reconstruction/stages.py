@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from human_recovery.anny_body import AnnyBody
 from human_recovery.body_evidence import SurfacePairs
 from human_recovery.body_files import read_body
 from human_recovery.body_fit import fit_body
 from human_recovery.body_state import BodyInCamera
 from human_recovery.keypoint_files import Keypoints2D, read_keypoints
-from jaxtyping import Bool
-from torch import Tensor
-
-from human_recovery.anny_body import AnnyBody
 from human_recovery.topology import get_topology
 from human_recovery.topology_map import topology_map
 from interactvlm.assets_dir import default_weights
