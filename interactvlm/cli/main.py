@@ -21,6 +21,7 @@ from interactvlm.cli.output import to_stdout
 
 VERBS = {
     "contact": "where the person in a photo touches what: report, mesh and numbers",
+    "batch": "the same question about many photos; goes on where it was stopped",
     "affordance": "where an object is used or touched, on its mesh or points, as a photo shows",
     "retrieve": "shapes of a library for an object, by its label, picture or mesh",
     "demo": "contact on an example photo and on a generated scene with known truth",
@@ -38,6 +39,9 @@ VERBS = {
 """Every verb with its line in the help; the module of the same name beside this one runs it."""
 
 FAILED, INTERRUPTED = 2, 130
+_TELL_JSON = ("contact", "batch", "affordance", "doctor", "library", "retrieve")
+"""Verbs whose `--json` is a flag."""
+_FAMILY = ("InputError", "AssetError", "ResourceError", "InteractVLMError")
 _HELP = """\
 usage: interactvlm VERB [OPTIONS]
 
@@ -75,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = _sentence(error)
         if message is None:
             raise
-        return _fail(type(error).__name__, message, arguments)
+        return _fail(_kind(error), message, arguments)
 
 
 def help_text() -> str:
@@ -156,6 +160,12 @@ def _sentence(error: Exception) -> str | None:
     return None
 
 
+def _kind(error: Exception) -> str:
+    """Which of the error family it is; what the system raises counts as a lack of resources."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return next((name for name in names if name in _FAMILY), "ResourceError")
+
+
 def _last_place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return frames[-1].name if frames else "an unknown place"
@@ -163,8 +173,6 @@ def _last_place(error: BaseException) -> str:
 
 def _fail(kind: str, message: str, arguments: list[str]) -> int:
     """Tells it on standard error and, where JSON was asked for on standard output, there too."""
-    if kind.endswith("Error") and kind not in ("InputError", "AssetError", "InteractVLMError"):
-        kind = "ResourceError"
     print(f"interactvlm: {' '.join(message.split())}", file=sys.stderr)
     if _wants_json(arguments):
         to_stdout(json.dumps({"error": {"type": kind, "message": message}}, indent=2))
@@ -173,8 +181,4 @@ def _fail(kind: str, message: str, arguments: list[str]) -> int:
 
 def _wants_json(arguments: Sequence[str]) -> bool:
     """`--json` as a flag; `evaluate --json FILE` names a file instead."""
-    return (
-        bool(arguments)
-        and arguments[0] in ("contact", "affordance", "doctor", "library", "retrieve")
-        and "--json" in arguments
-    )
+    return bool(arguments) and arguments[0] in _TELL_JSON and "--json" in arguments
