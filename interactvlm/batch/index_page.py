@@ -58,6 +58,7 @@ p{margin:0}
 .label,.foot{color:var(--soft);font-size:13px;overflow-wrap:anywhere}
 .said{font-size:14px;overflow-wrap:anywhere}
 .foot{margin-top:auto;padding-top:6px}
+.foot span{white-space:nowrap}
 .badge{font-weight:600;border-radius:999px;padding:2px 9px;background:#e9ecf0;color:#4c5563}
 .done .badge{background:#dff1e4;color:#1c6b36}
 .failed .badge{background:#fde5d8;color:#a8310f}
@@ -141,10 +142,11 @@ def _card(out: Path, line: Line) -> str:
     said = line.result or line.reason
     seconds = [] if line.seconds is None else [f"{line.seconds:.1f} s"]
     finished = [f"{line.finished} UTC"] if line.finished else []
-    foot = " · ".join([f"row {line.row}", *seconds, *finished])
+    facts = [f"row {line.row}", *seconds, *finished]
     if link:
         picture = f'<a href="{link}">{picture}</a>'
-        foot += f' · <a href="{link}">{"report" if line.state == "done" else "log"}</a>'
+        facts.append(f'<a href="{link}">{"report" if line.state == "done" else "log"}</a>')
+    foot = " · ".join(f"<span>{fact}</span>" for fact in facts)
     return (
         f'<article class="{line.state}">{picture}<div class="words">'
         f'<h2 title="{_text(line.photo)}">{_text(name)}</h2>'

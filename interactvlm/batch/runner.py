@@ -91,8 +91,7 @@ def run_batch(config: BatchConfig, listing: Listing, prepare: Prepare) -> BatchR
         _clear_unfinished(results)
         ledger.enlist(listing.items, results, retry_failed=config.retry_failed)
         interrupted = _work(config, listing.items, ledger, prepare)
-        if interrupted:
-            _clear_unfinished(results)
+        _clear_unfinished(results)
         write_summary(config.out, ledger)
         write_index(config.out, ledger, title=f"{config.task}: {config.source.name}")
         return BatchReport.of(

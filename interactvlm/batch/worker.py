@@ -87,26 +87,21 @@ def do_in_processes(work: Sequence[Work], prepare: Prepare, count: int) -> Itera
     waiting = deque(work)
     workers = [_Worker(number, prepare) for number in range(min(count, len(waiting)))]
     try:
-        while workers:
+        while waiting or any(worker.item is not None for worker in workers):
             pipes = {worker.pipe: worker for worker in workers}
             for pipe in connection.wait(list(pipes)):
                 worker = pipes[pipe]  # pyright: ignore[reportArgumentType]
-                ended, item = worker.heard(), worker.item
+                item, ended = worker.item, worker.heard()
                 if item is not None and ended is not None:
                     yield item, ended
                 if worker.died:
                     workers.remove(worker)
-                    if not waiting:
-                        continue
-                    worker = _Worker(worker.number, prepare)
-                    workers.append(worker)
+                    if waiting:
+                        workers.append(_Worker(worker.number, prepare))
                 elif waiting:
                     given = waiting.popleft()
                     yield given[0], None
                     worker.give(given)
-                else:
-                    workers.remove(worker)
-                    worker.end()
     finally:
         for worker in workers:
             worker.end()
@@ -119,7 +114,9 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.number = number
         self.item: Item | None = None
+        """What it is doing."""
         self.died = False
+        self._ready = False
         self.pipe, theirs = context.Pipe()
         arguments = (number, prepare, theirs)
         self._process = context.Process(target=_serve, args=arguments, daemon=True)
@@ -144,6 +141,7 @@ class _Worker:
             return self._death()
         if isinstance(message, Exception):
             raise message
+        self.item, self._ready = None, True
         return message
 
     def _death(self) -> Attempt:
@@ -151,7 +149,7 @@ class _Worker:
         self.end()
         code = self._process.exitcode or 0
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        if self.item is None:
+        if not self._ready:
             raise ResourceError(
                 f"a worker died before its first photo ({how}); memory may not suffice, use fewer "
                 "--workers"
