@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Literal
@@ -71,7 +71,7 @@ def thumbnail(photo: Path) -> bytes:
     return stream.getvalue()
 
 
-def do_here(work: Sequence[Work], prepare: Prepare) -> Iterator[Event]:
+def do_here(work: Sequence[Work], prepare: Prepare) -> Generator[Event, None, None]:
     """Does the items in this process, in their order."""
     run = prepare(0)
     for item, out in work:
@@ -79,7 +79,9 @@ def do_here(work: Sequence[Work], prepare: Prepare) -> Iterator[Event]:
         yield item, attempt(item, out, run)
 
 
-def do_in_processes(work: Sequence[Work], prepare: Prepare, count: int) -> Iterator[Event]:
+def do_in_processes(
+    work: Sequence[Work], prepare: Prepare, count: int
+) -> Generator[Event, None, None]:
     """Does the items in at most `count` processes; closing the iterator ends them at once.
 
     Raises what `prepare` raises, ResourceError when a worker dies before its first item.

@@ -25,8 +25,8 @@ examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BatchOptions(ObjectArguments, ReasonerArguments, ModelFlags):
-    """The same question about many photos; rows of a manifest may ask their own."""
+class _BatchFlags:
+    """What is done, where results go and how."""
 
     photos: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="PHOTOS")]
     """Folder of photos (with all below it), or a manifest."""
@@ -48,6 +48,14 @@ class BatchOptions(ObjectArguments, ReasonerArguments, ModelFlags):
     """Tell what would be done and write nothing."""
     json: bool = False
     """Print the summary as JSON and nothing else on standard output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(ObjectArguments, ReasonerArguments, ModelFlags, _BatchFlags):
+    """The same question about many photos; rows of a manifest may ask their own.
+
+    Help shows the fields of the last base first.
+    """
 
 
 def config_class() -> type[BatchOptions]:

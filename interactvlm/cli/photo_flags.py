@@ -82,8 +82,8 @@ class ModelFlags:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhotoFlags(ModelFlags):
-    """One photo, the person in it, the model and where things go."""
+class _OnePhoto:
+    """One photo, the person in it and where things go."""
 
     photo: tyro.conf.Positional[Path]
     """Image file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; HEIC with the extra `heic`."""
@@ -97,6 +97,11 @@ class PhotoFlags(ModelFlags):
     """Result folder. Without it: interactvlm_output/NAME_OF_THE_PHOTO."""
     json: bool = False
     """Print the report as JSON and nothing else on standard output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoFlags(ModelFlags, _OnePhoto):
+    """One photo and the model. Help shows the fields of the last base first."""
 
     def request(self) -> dict[str, Any]:
         """The fields of a `PhotoRequest` that these flags set; checked before a model is loaded.
