@@ -72,6 +72,20 @@ class AffordanceRequest(PhotoRequest):
             raise InputError(f"one object has one label, got {list(self.labels)}")
 
 
+def load_affordance_model(request: AffordanceRequest) -> AffordanceModel:
+    """The model a request asks for; handed to `run_affordance`, it serves many photos.
+
+    Raises InputError, AssetError and ResourceError as `run_affordance` does.
+    """
+    device, weights = checked_device(request.device), _weights(request)
+    job = request.ask or config_of(weights).object_job
+    return load_model(weights, device, request.placement, job)
+
+
+def _weights(request: AffordanceRequest) -> Path:
+    return (request.weights or default_weights()).expanduser()
+
+
 def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = None) -> PhotoResult:
     """Answers the request and writes its result folder.
 
@@ -83,8 +97,7 @@ def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = N
     """
     watch = Watch()
     # What fails in milliseconds first: a model may take a minute to load.
-    device = checked_device(request.device)
-    weights = (request.weights or default_weights()).expanduser()
+    device, weights = checked_device(request.device), _weights(request)
     config = config_of(weights) if model is None else model.config
     job = request.ask or config.object_job
     config.require_trained_for(job)
@@ -93,7 +106,7 @@ def run_affordance(request: AffordanceRequest, model: AffordanceModel | None = N
         shape = load_object(request.object_file, request.up)
     asked = read_asked(request, watch)
     with watch.step("load"):
-        asking: AffordanceModel = model or load_model(weights, device, request.placement)
+        asking = model or load_affordance_model(request)
         provenance = provenance_of(asked.photo.sha256, weights, seed=request.seed, device=device)
     (label,) = known_labels(asking, request.labels)
     with watch.step("predict"), memory_told(device):

@@ -6,6 +6,7 @@ many photos load it once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -110,19 +111,46 @@ def _loaded(
     request: ContactRequest, photo: Photo, model: ContactModel | None
 ) -> tuple[ContactModel, Provenance]:
     """The model to ask and what its answers are made from."""
-    if request.reasoner is not None:
-        return _loaded_reasoner(request.reasoner, request, photo, model)
-    device = checked_device(request.device)
-    weights = (request.weights or default_weights()).expanduser()
-    asking: ContactModel = model or load_model(weights, device, request.placement, "body")
-    return asking, provenance_of(photo.sha256, weights, seed=request.seed, device=device)
+    device = _checked_device(request)
+    asking = model or load_contact_model(request)
+    if request.reasoner is None:
+        made = provenance_of(photo.sha256, _weights(request), seed=request.seed, device=device)
+        return asking, made
+    from interactvlm.reasoners.words_model import WordsModel
+
+    if not isinstance(asking, WordsModel):
+        raise InputError(f"a request with a reasoner needs its model, got {type(asking).__name__}")
+    name, digest = asking.reasoner.name, asking.reasoner.weights_sha256
+    made = provenance_of_named(photo.sha256, name, digest, seed=request.seed, device=device)
+    return asking, made
 
 
-def _loaded_reasoner(
-    options: ReasonerOptions, request: ContactRequest, photo: Photo, model: ContactModel | None
-) -> tuple[ContactModel, Provenance]:
-    from interactvlm.reasoners.words_model import WordsModel, load_words_model
+def load_contact_model(request: ContactRequest) -> ContactModel:
+    """The model a request asks for; handed to `run_contact`, it serves many photos.
 
+    Raises:
+        InputError: the device cannot be used, the weights were never trained for this, or both a
+            model folder and a reasoner are named.
+        AssetError: the model folder is missing or damaged.
+        ResourceError: memory does not suffice.
+    """
+    device = _checked_device(request)
+    if request.reasoner is None:
+        return load_model(_weights(request), device, request.placement, "body")
+    from interactvlm.reasoners.words_model import load_words_model
+
+    with memory_told(device):
+        return load_words_model(request.reasoner, device)
+
+
+def _weights(request: ContactRequest) -> Path:
+    return (request.weights or default_weights()).expanduser()
+
+
+def _checked_device(request: ContactRequest) -> str:
+    """Where the model runs. Raises InputError for settings that exclude each other."""
+    if request.reasoner is None:
+        return checked_device(request.device)
     if request.weights is not None:
         raise InputError(
             "weights and a reasoner in words exclude each other; give --weights or --reasoner"
@@ -132,12 +160,4 @@ def _loaded_reasoner(
             "--load-in-4bit and --device-map are for --weights; a reasoner in words is loaded as "
             "it was saved"
         )
-    device = "endpoint" if options.url else checked_device(request.device)
-    if not isinstance(model, WordsModel):
-        with memory_told(device):
-            model = load_words_model(options, device)
-    reasoner = model.reasoner
-    provenance = provenance_of_named(
-        photo.sha256, reasoner.name, reasoner.weights_sha256, seed=request.seed, device=device
-    )
-    return model, provenance
+    return "endpoint" if request.reasoner.url else checked_device(request.device)

@@ -52,11 +52,14 @@ class PhotoResult:
 
     def summary(self) -> str:
         """A few lines for the terminal."""
-        lines = [
+        lines = self.said() + [f"note: {warning}" for warning in self.report["warnings"]]
+        return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
+
+    def said(self) -> list[str]:
+        """Every label's answer in words, one line each."""
+        return [
             f"{shown_label(entry['label'])}: {_said(entry)}" for entry in self.report["contacts"]
         ]
-        lines += [f"note: {warning}" for warning in self.report["warnings"]]
-        return "\n".join([*lines, f"report: {self.out / 'report.html'}"])
 
     def __repr__(self) -> str:
         return f"PhotoResult({len(self.maps)} labels, {str(self.out)!r})"

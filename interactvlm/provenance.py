@@ -1,8 +1,10 @@
 """What a result was made from: hashes, versions, device and seed. No clock, so that the same
 request on the same machine gives the same bytes."""
 
+import functools
 import hashlib
 import platform
+import time
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 from interactvlm.assets_dir import verified_sha256
 
+_SETTLED_NS = 2_000_000_000
+"""A file written later than this ago may change again without a change of its date."""
 _LIBRARIES = ("anny", "numpy", "pillow", "torch", "transformers")
 
 
@@ -73,12 +77,22 @@ def provenance_of_named(
 def weights_sha256(folder: Path) -> str:
     """SHA-256 of a folder's weights file; of several, of the list of their hashes.
 
+    Read once in a process, and again when a file's size or date has changed.
+
     Raises:
         AssetError: a file is missing, or a shipped one is damaged.
     """
     from interactvlm.weights import weight_files
 
-    paths = weight_files(folder)
+    stats = [(path, path.stat()) for path in weight_files(folder)]
+    files = tuple((path, stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+    settled = all(time.time_ns() - stat.st_mtime_ns > _SETTLED_NS for _, stat in stats)
+    return _sha256_of_files(files) if settled else _sha256_of_files.__wrapped__(files)
+
+
+@functools.lru_cache(maxsize=8)
+def _sha256_of_files(files: tuple[tuple[Path, int, int], ...]) -> str:
+    paths = [path for path, _size, _date in files]
     if len(paths) == 1:
         return verified_sha256(paths[0])
     lines = "".join(f"{verified_sha256(path)}  {path.name}\n" for path in paths)

@@ -3,11 +3,12 @@
 import json as json_format
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from interactvlm.cli.photo_flags import PhotoFlags
+from interactvlm.cli.question_flags import ObjectArguments
 
 EXAMPLES = """\
 examples:
@@ -20,20 +21,13 @@ after `interactvlm convert`. The shipped miniature model was not."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class AffordanceOptions(PhotoFlags):
+class AffordanceOptions(ObjectArguments, PhotoFlags):
     """Where on an object its use, or the person's touch, is."""
 
     object: Annotated[Path, tyro.conf.arg(metavar="FILE")] = field()
     """The object: obj, ply, glb, gltf, stl, off; points as xyz, txt (PIAD too), npy, npz."""
     label: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
     """What the object is. Without it the model is asked about "the object"."""
-    affordance: Annotated[str, tyro.conf.arg(metavar="WORD")] = ""
-    """The use to mark, such as sit. Without it the model names one."""
-    ask: Literal["affordance", "contact"] | None = None
-    """Where the object is used, or where the person touches it. Without it: what the weights were
-    trained for, use before touch."""
-    up: Literal["y", "z"] = "y"
-    """Axis of the object's file that points up; its front is then +z or -y."""
 
 
 def config_class() -> type[AffordanceOptions]:
@@ -52,9 +46,7 @@ def run(options: AffordanceOptions) -> int:
         request = AffordanceRequest(
             object_file=options.object,
             labels=(options.label,) if options.label else (),
-            affordance=options.affordance,
-            ask="object" if options.ask == "contact" else options.ask,
-            up=options.up,
+            **options.object_fields(),
             **common,
         )
         result = run_affordance(request)

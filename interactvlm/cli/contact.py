@@ -1,13 +1,13 @@
 """`interactvlm contact`: one photo in, a result folder out."""
 
 import json as json_format
-import os
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 
 from interactvlm.cli.photo_flags import PhotoFlags
+from interactvlm.cli.question_flags import ReasonerArguments
 
 EXAMPLES = """\
 examples:
@@ -22,23 +22,11 @@ examples:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContactOptions(PhotoFlags):
+class ContactOptions(ReasonerArguments, PhotoFlags):
     """Contact of one person with one or more objects."""
 
     label: Annotated[tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="NAME")] = ()
     """Object to ask about; may be given several times. Without any: contact with any object."""
-    reasoner: Annotated[str | None, tyro.conf.arg(metavar="FOLDER|HUB_ID")] = None
-    """Image-text model of transformers that answers in words, in place of --weights."""
-    reasoner_url: Annotated[str | None, tyro.conf.arg(metavar="URL")] = None
-    """OpenAI-compatible endpoint that answers in words; the photo is sent there."""
-    reasoner_model: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
-    """Model at the endpoint. Without it: the variable INTERACTVLM_REASONER_MODEL."""
-    reasoner_key_variable: Annotated[str | None, tyro.conf.arg(metavar="VARIABLE")] = None
-    """Environment variable that holds the endpoint's key. Without it: INTERACTVLM_REASONER_KEY."""
-    reasoner_timeout: Annotated[float | None, tyro.conf.arg(metavar="SECONDS")] = None
-    """Longest wait for one answer of the endpoint. Without it: 120."""
-    samples: Annotated[int | None, tyro.conf.arg(metavar="COUNT")] = None
-    """Answers in words per label; several become probabilities. Without it: 1."""
 
 
 def config_class() -> type[ContactOptions]:
@@ -51,7 +39,9 @@ def run(options: ContactOptions) -> int:
     from interactvlm.cli.output import chatter_to_stderr, to_stdout
 
     with chatter_to_stderr():
-        reasoner = _reasoner(options)
+        reasoner = options.reasoner_options(
+            options.weights, offline=options.offline, seed=options.seed
+        )
         common = options.request()
         from interactvlm.contact_job import ContactRequest, run_contact
 
@@ -62,24 +52,3 @@ def run(options: ContactOptions) -> int:
     else:
         to_stdout(result.summary())
     return 0 if result.complete else 1
-
-
-def _reasoner(options: ContactOptions) -> Any:
-    """The `ReasonerOptions` the flags ask for, or None; checked before a model is loaded."""
-    from interactvlm.errors import InputError
-    from interactvlm.reasoners.options import ReasonerFlags, checked_options
-
-    flags = ReasonerFlags(
-        reasoner=options.reasoner,
-        url=options.reasoner_url,
-        model=options.reasoner_model,
-        key_variable=options.reasoner_key_variable,
-        samples=options.samples,
-        timeout_s=options.reasoner_timeout,
-        offline=options.offline,
-    )
-    if options.weights is not None and flags.any_given():
-        raise InputError(
-            "--weights and a reasoner in words exclude each other; give only one of the two"
-        )
-    return checked_options(flags, os.environ, seed=options.seed)

@@ -21,6 +21,7 @@ from interactvlm.cli.output import to_stdout
 
 VERBS = {
     "contact": "where the person in a photo touches what: report, mesh and numbers",
+    "batch": "the same question about many photos; goes on where it was stopped",
     "affordance": "where an object is used or touched, on its mesh or points, as a photo shows",
     "reconstruct": "person and object of a photo in one metric frame: GLB, poses, report",
     "fit": "place the object of a folder of files, as reconstruct writes it",
@@ -40,11 +41,12 @@ VERBS = {
 """Every verb with its line in the help; the module of the same name beside this one runs it."""
 
 _PRINTS_JSON = (
-    *("contact", "affordance", "reconstruct", "fit"),
+    *("contact", "batch", "affordance", "reconstruct", "fit"),
     *("doctor", "library", "retrieve"),
 )
 """Verbs whose `--json` is a flag."""
 FAILED, INTERRUPTED = 2, 130
+_FAMILY = ("InputError", "AssetError", "ResourceError", "InteractVLMError")
 _HELP = """\
 usage: interactvlm VERB [OPTIONS]
 
@@ -82,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         message = _sentence(error)
         if message is None:
             raise
-        return _fail(type(error).__name__, message, arguments)
+        return _fail(_kind(error), message, arguments)
 
 
 def help_text() -> str:
@@ -163,6 +165,12 @@ def _sentence(error: Exception) -> str | None:
     return None
 
 
+def _kind(error: Exception) -> str:
+    """Which of the error family it is; what the system raises counts as a lack of resources."""
+    names = [kind.__name__ for kind in type(error).__mro__]
+    return next((name for name in names if name in _FAMILY), "ResourceError")
+
+
 def _last_place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return frames[-1].name if frames else "an unknown place"
@@ -170,8 +178,6 @@ def _last_place(error: BaseException) -> str:
 
 def _fail(kind: str, message: str, arguments: list[str]) -> int:
     """Tells it on standard error and, where JSON was asked for on standard output, there too."""
-    if kind.endswith("Error") and kind not in ("InputError", "AssetError", "InteractVLMError"):
-        kind = "ResourceError"
     print(f"interactvlm: {' '.join(message.split())}", file=sys.stderr)
     if _wants_json(arguments):
         to_stdout(json.dumps({"error": {"type": kind, "message": message}}, indent=2))

@@ -1,4 +1,4 @@
-"""Flags that every verb about one photo shares, and what they mean to its job.
+"""Flags that every verb about photos shares, and what they mean to its job.
 
 Imports nothing heavy: the help of a verb shows them without loading a model library.
 """
@@ -16,29 +16,17 @@ _STEPS = PerceptionFlags(depth=LEFT_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PhotoFlags:
-    """One photo, the person in it, the model folder and where things go."""
+class ModelFlags:
+    """How people are found, which model answers and where it runs."""
 
-    photo: tyro.conf.Positional[Path]
-    """Image file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; HEIC with the extra `heic`."""
-    box: tuple[float, float, float, float] | None = None
-    """The person as x0 y0 x1 y1 in pixels of the upright photo. Without it: the whole photo."""
     perceive: bool = False
     """Find the person by open models first; boxes, masks and keypoints go into the result."""
-    perception: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
-    """Result folder of `interactvlm perceive` or of an earlier `--perceive` on the same photo."""
-    person: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Which of the people found, from 1. Without it: the one nearest to what is asked about."""
     models: PerceptionFlags = field(default_factory=lambda: _STEPS)
     """Which model does which step of `--perceive`."""
     weights: Path | None = None
     """Model folder. Without it: the shipped miniature model."""
     offline: bool = False
     """Never touch the network: a hub id must be in the local cache, an endpoint on this machine."""
-    out: Path | None = None
-    """Result folder. Without it: interactvlm_output/NAME_OF_THE_PHOTO."""
-    json: bool = False
-    """Print the report as JSON and nothing else on standard output."""
     device: str = "cpu"
     """Where the model runs: cpu, cuda, cuda:1."""
     load_in_4bit: bool = False
@@ -52,24 +40,20 @@ class PhotoFlags:
     seed: int = 0
     """Seed of every random number."""
 
-    def request(self) -> dict[str, Any]:
-        """The fields of a `PhotoRequest` that these flags set; checked before a model is loaded.
-
-        Raises InputError for flags that contradict each other.
-        """
+    def model_fields(self) -> dict[str, Any]:
+        """The fields of a `PhotoRequest` about the model; checked before one is loaded."""
         return {
-            "photo": self.photo,
-            "box_xyxy_px": self.box,
-            "person": self._person_search(),
             "weights": self.weights,
-            "out": self.out or Path("interactvlm_output") / (self.photo.stem or "photo"),
             "device": self.device,
             "placement": self._placement(),
             "seed": self.seed,
         }
 
-    def _person_search(self) -> Any:
-        """The `PersonSearch` the flags ask for, or None; checked before a model is loaded."""
+    def person_search(self, folder: Path | None = None, number: int | None = None) -> Any:
+        """The `PersonSearch` the flags ask for, or None; checked before a model is loaded.
+
+        Raises InputError for flags that contradict each other.
+        """
         from interactvlm.errors import InputError
 
         if not self.perceive and self.models != _STEPS:
@@ -77,7 +61,7 @@ class PhotoFlags:
                 "--boxes, --masks, --keypoints, --depth and --box-threshold choose the models of "
                 "--perceive; give it too"
             )
-        if not self.perceive and self.perception is None and self.person is None:
+        if not self.perceive and folder is None and number is None:
             return None
         from interactvlm.open_models.flags import chosen_models
         from interactvlm.open_models.people import PersonSearch
@@ -87,7 +71,7 @@ class PhotoFlags:
         if self.perceive:
             device = checked_device(self.device)
             models = chosen_models(self.models, offline=self.offline, device=device)
-        return PersonSearch(models, self.perception, self.person)
+        return PersonSearch(models, folder, number)
 
     def _placement(self) -> Any:
         """The `Placement` the flags ask for; checked before a model is loaded."""
@@ -95,3 +79,39 @@ class PhotoFlags:
 
         limits = memory_limits(self.max_memory)
         return Placement(self.load_in_4bit, self.device_map, **limits)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnePhoto:
+    """One photo, the person in it and where things go."""
+
+    photo: tyro.conf.Positional[Path]
+    """Image file: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF; HEIC with the extra `heic`."""
+    box: tuple[float, float, float, float] | None = None
+    """The person as x0 y0 x1 y1 in pixels of the upright photo. Without it: the whole photo."""
+    perception: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None
+    """Result folder of `interactvlm perceive` or of an earlier `--perceive` on the same photo."""
+    person: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Which of the people found, from 1. Without it: the one nearest to what is asked about."""
+    out: Path | None = None
+    """Result folder. Without it: interactvlm_output/NAME_OF_THE_PHOTO."""
+    json: bool = False
+    """Print the report as JSON and nothing else on standard output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoFlags(ModelFlags, _OnePhoto):
+    """One photo and the model. Help shows the fields of the last base first."""
+
+    def request(self) -> dict[str, Any]:
+        """The fields of a `PhotoRequest` that these flags set; checked before a model is loaded.
+
+        Raises InputError for flags that contradict each other.
+        """
+        return {
+            "photo": self.photo,
+            "box_xyxy_px": self.box,
+            "person": self.person_search(self.perception, self.person),
+            "out": self.out or Path("interactvlm_output") / (self.photo.stem or "photo"),
+            **self.model_fields(),
+        }

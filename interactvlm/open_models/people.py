@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from interactvlm.errors import InputError
+from interactvlm.errors import InputError, NoPersonError
 from interactvlm.open_models.boxes import Detection
 from interactvlm.open_models.perception_files import load_perception
 from interactvlm.open_models.photo_perception import (
@@ -78,7 +78,8 @@ def find_person(search: PersonSearch, photo: Photo, labels: Sequence[str]) -> Fo
     """The person who is meant, found now or taken from an earlier run.
 
     Raises:
-        InputError: nobody was found, or not as many people as the number asks for.
+        NoPersonError: nobody was found.
+        InputError: not as many people were found as the number asks for.
         AssetError: a model or file is missing or damaged.
     """
     if search.folder is not None:
@@ -94,12 +95,12 @@ def choose_person(
 ) -> FoundPerson:
     """The numbered person, else the one that overlaps the asked objects most, else the nearest.
 
-    Where no object was found, the person the detector is surest of. Raises InputError as
-    `find_person` does.
+    Where no object was found, the person the detector is surest of. Raises NoPersonError
+    and InputError as `find_person` does.
     """
     people = seen.people
     if not people:
-        raise InputError(
+        raise NoPersonError(
             "no person was found in the photo; lower --box-threshold, or give the person with --box"
         )
     if number is not None:

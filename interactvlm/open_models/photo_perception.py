@@ -6,6 +6,8 @@ Knows which model does which step; knows no file (`perception_files`) and no pic
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32
@@ -30,11 +32,22 @@ class PerceptionModels:
     depth: Source | None = None
     box_threshold: float = 0.3
     """Least confidence of a detection."""
+    kept: bool = False
+    """Whether models stay in memory for the next photo; else there is one at a time."""
+
+    def opened(self, kind: type, source: Source, **options: Any) -> Any:
+        """The model of a step, loaded now or kept from an earlier photo."""
+        return _kept(kind, source, **options) if self.kept else kind(source, **options)
 
     def steps(self) -> dict[str, Source]:
         """The steps that have a model."""
         named = {n: getattr(self, n) for n in ("boxes", "masks", "keypoints", "depth")}
         return {name: source for name, source in named.items() if source is not None}
+
+
+@cache
+def _kept(kind: type, source: Source, **options: Any) -> Any:
+    return kind(source, **options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,28 +88,30 @@ class PhotoPerception:
 def perceive(
     image: Image.Image, labels: Sequence[str], models: PerceptionModels
 ) -> PhotoPerception:
-    """Find people and the named objects. One model is in memory at a time; a progress bar shows."""
+    """Find people and the named objects; a progress bar shows while models are loaded for it."""
     from tqdm import tqdm
 
     steps = models.steps()
-    bar = tqdm(total=len(steps), desc="perceive", unit="model")
+    bar = tqdm(total=len(steps), desc="perceive", unit="model", disable=models.kept)
     provenance = {n: f"{s.name}@{resolved_revision(s)}" for n, s in steps.items()}
 
     wanted = [PERSON, *(label for label in dict.fromkeys(labels) if label != PERSON)]
-    found = BoxDetector(models.boxes, threshold=models.box_threshold).find(image, wanted)
+    detector = models.opened(BoxDetector, models.boxes, threshold=models.box_threshold)
+    found = detector.find(image, wanted)
+    del detector
     found.sort(key=lambda d: d.label != PERSON)
     bar.update()
     people = [d.box_xyxy_px for d in found if d.label == PERSON]
     masks = keypoints = depth = None
     if models.masks is not None:
         prompts = [MaskPrompt(d.box_xyxy_px) for d in found]
-        masks = Segmenter(models.masks).segment(image, prompts)[0]
+        masks = models.opened(Segmenter, models.masks).segment(image, prompts)[0]
         bar.update()
     if models.keypoints is not None:
-        keypoints = PoseEstimator(models.keypoints).find(image, people)
+        keypoints = models.opened(PoseEstimator, models.keypoints).find(image, people)
         bar.update()
     if models.depth is not None:
-        depth = DepthEstimator(models.depth).estimate(image)
+        depth = models.opened(DepthEstimator, models.depth).estimate(image)
         bar.update()
     bar.close()
     return PhotoPerception(

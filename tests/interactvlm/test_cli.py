@@ -84,6 +84,7 @@ def in_fresh_python(code):
         ["--help"],
         ["contact", "--help"],
         ["affordance", "--help"],
+        ["batch", "--help"],
         ["convert", "--help"],
         ["doctor", "--help"],
         ["library", "build", "--help"],
@@ -116,6 +117,7 @@ def test_every_verb_module_is_a_verb():
         "main",
         "output",
         "photo_flags",
+        "question_flags",
     }
     assert modules == set(cli.VERBS)
     for verb in cli.VERBS:

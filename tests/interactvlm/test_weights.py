@@ -1,12 +1,16 @@
 """The piece-wise writer against the safetensors library, and numbers of any shape."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from interactvlm import provenance
 from interactvlm.errors import AssetError
+from interactvlm.provenance import weights_sha256
 from interactvlm.weights import TensorSpec, read_weight_map, stored_dtype, write_pieces
 
 TENSORS = st.dictionaries(
@@ -46,3 +50,18 @@ def test_a_damaged_index_is_an_asset_error(tmp_path, text):
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(AssetError, match="weight index"):
         read_weight_map(tmp_path / "index.json")
+
+
+def test_weights_are_hashed_once_and_again_when_they_change(tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    read = []
+    monkeypatch.setattr(provenance, "verified_sha256", lambda p: read.append(p) or p.read_text())
+    path.write_text("first")
+    assert [weights_sha256(tmp_path) for _ in range(2)] == ["first"] * 2
+    assert len(read) == 2, "a file that was written just now may change within the same tick"
+    os.utime(path, (1_000_000, 1_000_000))
+    assert [weights_sha256(tmp_path) for _ in range(3)] == ["first"] * 3
+    assert len(read) == 3
+    path.write_text("other")
+    os.utime(path, (1_000_001, 1_000_001))
+    assert weights_sha256(tmp_path) == "other"

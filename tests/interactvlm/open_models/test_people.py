@@ -6,13 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from interactvlm.errors import AssetError, InputError
+from interactvlm.errors import AssetError, InputError, NoPersonError
+from interactvlm.open_models import photo_perception
 from interactvlm.open_models.boxes import Detection
 from interactvlm.open_models.depth import DepthMap
+from interactvlm.open_models.loading import Source
 from interactvlm.open_models.people import PersonSearch, choose_person, find_person
 from interactvlm.open_models.perception_files import load_perception, save_perception
 from interactvlm.open_models.perception_picture import draw_perception
-from interactvlm.open_models.photo_perception import PERSON, PhotoPerception
+from interactvlm.open_models.photo_perception import (
+    PERSON,
+    PerceptionModels,
+    PhotoPerception,
+    perceive,
+)
 from interactvlm.photo import Photo
 
 LEFT = Detection(PERSON, 0.9, (0.0, 0.0, 40.0, 100.0))
@@ -67,8 +74,26 @@ def test_a_person_who_is_not_there_is_one_sentence(number):
 
 
 def test_nobody_is_an_answer_and_not_a_body_somewhere():
-    with pytest.raises(InputError, match="no person was found"):
+    with pytest.raises(NoPersonError, match="no person was found"):
         choose_person(seen(CUP), ["cup"])
+
+
+@pytest.mark.parametrize(("kept", "loads"), [(True, 1), (False, 2)])
+def test_models_stay_in_memory_when_more_photos_follow(monkeypatch, photo, kept, loads):
+    loaded = []
+
+    class Detector:
+        def __init__(self, source, *, threshold):
+            loaded.append(source)
+
+        def find(self, image, labels):
+            return [LEFT]
+
+    monkeypatch.setattr(photo_perception, "BoxDetector", Detector)
+    models = PerceptionModels(Source("a/b", offline=True), kept=kept)
+    for _ in range(2):
+        assert perceive(photo.image, ["cup"], models).people == (LEFT,)
+    assert len(loaded) == loads
 
 
 def test_what_was_seen_comes_back_from_its_files(photo, tmp_path):
