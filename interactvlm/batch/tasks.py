@@ -23,8 +23,10 @@ from interactvlm.batch.worker import Prepare, Run
 from interactvlm.contact_job import load_contact_model, run_contact
 from interactvlm.errors import InputError
 from interactvlm.open_models.people import PersonSearch
+from interactvlm.photo_job import checked_device, load_model
 from interactvlm.photo_result import PhotoResult
 from interactvlm.provenance import weights_sha256
+from interactvlm.reconstruction.job import ReconstructResult, run_reconstruct
 from interactvlm.results import shown_label
 from renders.cache import content_key
 
@@ -38,6 +40,9 @@ _EVERY_TASK: dict[str, Parse] = {
     "person": manifest.whole_number,
     "skip": manifest.text,
 }
+_BOXES = ("box", "person_box")
+_MAPS = ("object_mask", "person_mask", "depth")
+_SCENE_FILES = ("body", "keypoints", "contact", "affordance", "object_mesh", "camera")
 _NOT_SKIPPED = ("", "0", "no", "false")
 _JUST_SKIPPED = ("1", "yes", "true", "x")
 _WITHOUT_MEANING = {"out", "device", "weights", "key", "timeout_s", "offline", "kept"}
@@ -55,7 +60,7 @@ class Task:
     """What a row changes in the template; InputError when it makes no sense."""
     load: Callable[[Any], Any]
     """The model that a template asks for."""
-    run: Callable[[Any, Any], PhotoResult]
+    run: Callable[[Any, Any], PhotoResult | ReconstructResult]
     """Does one request with that model."""
 
 
@@ -115,13 +120,13 @@ def on_worker(request: Any, worker: int) -> Any:
     cards = torch.cuda.device_count() if device == "cuda" else 0
     if cards > 1:
         device = f"cuda:{worker % cards}"
-    person = request.person
-    if person is not None and person.models is not None:
-        steps = {
-            name: replace(source, device=device) for name, source in person.models.steps().items()
-        }
-        person = replace(person, models=replace(person.models, kept=True, **steps))
-    return replace(request, device=device, person=person)
+    moved = replace(request, device=device)
+    person = getattr(request, "person", None)
+    if person is None or person.models is None:
+        return moved
+    steps = {name: replace(source, device=device) for name, source in person.models.steps().items()}
+    models = replace(person.models, kept=True, **steps)
+    return replace(moved, person=replace(person, models=models))
 
 
 def _request(task: Task, template: Any, row: Row) -> Any:
@@ -205,6 +210,25 @@ def _object_fields(template: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return fields | {k: v for k, v in values.items() if k in ("affordance", "ask", "up")}
 
 
+def _scene_fields(template: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """One object of a photo, and the files that replace stages; `box` is the object's."""
+    refused = {"perception", "person"} & values.keys()
+    if refused:
+        raise InputError(f"{sorted(refused)[0]} has no meaning to reconstruct; give person_box")
+    labels = values.get("label", template.labels)
+    if len(labels) > 1:
+        raise InputError(f"one object is reconstructed per row, got the labels {list(labels)}")
+    fields = {k: v for k, v in values.items() if k not in ("label", "skip", *_BOXES)}
+    told = {k: ",".join(map(str, values[k])) for k in _BOXES if k in values}
+    told |= {k: str(values[k]) for k in _MAPS if k in values}
+    return fields | told | {"label": labels[0] if labels else ""}
+
+
+def _load_for_scene(template: Any) -> Any:
+    weights = (template.weights or default_weights()).expanduser()
+    return load_model(weights, checked_device(template.device))
+
+
 def _asked(cell: Any) -> str:
     if cell not in ("affordance", "contact"):
         raise ValueError(f"must be affordance or contact, got {cell!r}")
@@ -234,6 +258,16 @@ TASKS = {
         fields=_object_fields,
         load=load_affordance_model,
         run=run_affordance,
+    ),
+    "reconstruct": Task(
+        columns={
+            "person_box": manifest.box,
+            **dict.fromkeys((*_MAPS, *_SCENE_FILES), manifest.file),
+            "up": _axis,
+        },
+        fields=_scene_fields,
+        load=_load_for_scene,
+        run=run_reconstruct,
     ),
 }
 """Every task by its name on the command line."""

@@ -13,13 +13,16 @@ from interactvlm.cli.question_flags import ObjectArguments, ReasonerArguments
 
 EXAMPLES = """\
 PHOTOS is a folder, or a manifest (.csv with a header, or .jsonl) with the columns photo, label
-(chair; cup), box, perception, person and skip, for affordance also object, affordance, ask and up.
+(chair; cup), box, perception, person and skip; for affordance also object, affordance, ask and up;
+for reconstruct, where box is the object's, also person_box, object_mask, person_mask, body,
+keypoints, contact, affordance, object_mesh, up, camera and depth.
 Killed at any moment, the same command goes on where it was. See docs/batch.md.
 
 examples:
   interactvlm batch photos --task contact --out runs --label chair
   interactvlm batch photos.csv --task contact --out runs --workers 4
   interactvlm batch photos.csv --task affordance --object chair.obj --weights DIR --out runs
+  interactvlm batch photos.csv --task reconstruct --label chair --out runs
   interactvlm batch photos.csv --out runs --dry-run
   interactvlm batch photos.csv --out runs --retry-failed --json"""
 
@@ -30,7 +33,7 @@ class _BatchFlags:
 
     photos: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="PHOTOS")]
     """Folder of photos (with all below it), or a manifest."""
-    task: Literal["contact", "affordance"] = "contact"
+    task: Literal["contact", "affordance", "reconstruct"] = "contact"
     """What is done with each photo; the command of that name does it for one."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="RUNS")] = None
     """Folder of results, ledger and summary. Without it: interactvlm_output/batch-PHOTOS."""
@@ -117,9 +120,30 @@ def _affordance(options: BatchOptions) -> Any:
     return AffordanceRequest(object_file=thing, **options.object_fields(), **common)
 
 
+def _reconstruct(options: BatchOptions) -> Any:
+    """A `ReconstructRequest` without a photo."""
+    _refuse(options, ObjectArguments, "affordance", also=("object",))
+    _refuse(options, ReasonerArguments, "contact")
+    from interactvlm.errors import InputError
+    from interactvlm.placement import WHOLE
+    from interactvlm.reconstruction.request import ReconstructRequest
+
+    if len(options.label) > 1:
+        raise InputError("reconstruct places one object per photo; give one --label")
+    model = options.model_fields()
+    if options.person_search() is not None or model.pop("placement") != WHOLE:
+        raise InputError(
+            "--perceive, --perception, --person, --load-in-4bit and --device-map are not for "
+            "--task reconstruct; give boxes or files in the manifest"
+        )
+    label = options.label[0] if options.label else ""
+    return ReconstructRequest(photo=Path(), out=Path(), label=label, **model)
+
+
 TEMPLATES: dict[str, Callable[[BatchOptions], Any]] = {
     "contact": _contact,
     "affordance": _affordance,
+    "reconstruct": _reconstruct,
 }
 """What the flags mean to each task of `interactvlm.batch.tasks.TASKS`."""
 

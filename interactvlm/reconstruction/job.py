@@ -51,6 +51,12 @@ class ReconstructResult:
     reconstruction: Reconstruction
     report: dict[str, Any]
     """Content of report.json."""
+    complete: bool = True
+    """Always: a fit that cannot be made is an error."""
+
+    def said(self) -> list[str]:
+        """The result in a line."""
+        return self.summary().split("\n")[:1]
 
     def summary(self) -> str:
         """A few lines for the terminal."""

@@ -17,8 +17,8 @@ class ReconstructRequest:
     """Image file."""
     out: Path
     """Result folder."""
-    label: str
-    """The object, as it is called."""
+    label: str = ""
+    """The object, as it is called; empty lets its picture alone say what it is."""
     box: str | None = None
     """The object: "x0,y0,x1,y1" in pixels of the upright photo, or a JSON file."""
     person_box: str | None = None
@@ -67,6 +67,11 @@ class ReconstructRequest:
     """Seed of every random number."""
     begin: Stage = "inputs"
     """Stages before this one are taken from the result folder of an earlier run."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The one object, as other requests have several."""
+        return (self.label,)
 
 
 def stage_of_flag(request: ReconstructRequest) -> dict[str, Stage]:

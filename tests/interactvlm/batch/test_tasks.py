@@ -19,6 +19,7 @@ from interactvlm.open_models.loading import Source
 from interactvlm.open_models.people import PersonSearch
 from interactvlm.open_models.photo_perception import PerceptionModels
 from interactvlm.reasoners.options import ReasonerOptions
+from interactvlm.reconstruction.request import ReconstructRequest
 
 CONTACT = ContactRequest(NO_FILE, NO_FILE)
 MODELS = PerceptionModels(Source("dino"), Source("sam"))
@@ -166,3 +167,22 @@ def test_names_that_are_no_text_have_a_key(listed, tmp_path):
     (folder / os.fsdecode(b"\xff.jpg")).touch()
     (item,) = list_items(BatchConfig(folder, tmp_path / "runs"), CONTACT).items
     assert len(item.key) == 64
+
+
+def test_a_row_to_reconstruct_names_one_object_and_its_files(listed, tmp_path):
+    template = ReconstructRequest(photo=NO_FILE, out=NO_FILE, label="chair")
+    content = (
+        "photo,label,box,person_box,object_mask,body,up\n"
+        "a.jpg,,1 2 3 4,,m.png,b.npz,z\n"
+        "a.jpg,cup,,5 6 7 8,,,\n"
+    )
+    first, second = (item.payload for item in listed(content, template, "reconstruct").items)
+    assert (first.label, first.box, first.up) == ("chair", "1.0,2.0,3.0,4.0", "z")
+    assert first.object_mask == str(tmp_path / "m.png")
+    assert first.body == tmp_path / "b.npz"
+    assert (second.label, second.box, second.person_box) == ("cup", None, "5.0,6.0,7.0,8.0")
+    assert on_worker(second, 0) == second
+    with pytest.raises(InputError, match="one object is reconstructed per row"):
+        listed("photo,label\na.jpg,cup; chair\n", template, "reconstruct")
+    with pytest.raises(InputError, match="person has no meaning"):
+        listed("photo,person\na.jpg,2\n", template, "reconstruct")
