@@ -100,7 +100,9 @@ def fit_together(
             before = apart
         if float(total.detach()) < least:
             least, best, after = float(total.detach()), moving.now(), apart
-        history.append({k: float(v.detach()) for k, v in terms.items()} | {"total": float(total)})
+        history.append(
+            {k: float(v.detach()) for k, v in terms.items()} | {"total": float(total.detach())}
+        )
         if step > _LOOK_BACK and _stands_still(history, settings.tolerance):
             stopped = "converged"
             break
