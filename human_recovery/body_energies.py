@@ -127,17 +127,17 @@ class FitSpace:
         bodies, seen = self.posed(numbers, starts), self.evidence
         off = self.residuals(bodies)
         terms = {
-            "keypoints": 0.5 * _robust(off[0], robust) @ seen.weight,
+            "keypoints": 0.5 * _robust(off[0].square().sum(-1), robust) @ seen.weight,
             "pose": 0.5 * numbers[:, : self.num_angles].square().sum(1),
             "limits": 0.5 * self.prior.beyond_limits(bodies.angles_rad, bodies.shape),
-            "tilt": 0.5 * _robust(self.tilt(bodies)[:, None, None], _TILT_ROBUST)[:, 0],
+            "tilt": 0.5 * _robust(self.tilt(bodies).square(), _TILT_ROBUST),
             "behind": _BEHIND * (_NEAR_M - bodies.keypoints_m[..., 2]).relu().sum(1),
         }
         if self.num_shape:
             build = numbers[:, self.num_angles : self.num_prior]
             terms["shape"] = 0.5 * build.square().sum(1)
         if len(seen.pair_weight):
-            terms["surface"] = 0.5 * _robust(off[1], robust) @ seen.pair_weight
+            terms["surface"] = 0.5 * _robust(off[1].square().sum(-1), robust) @ seen.pair_weight
         if mask and seen.mask is not None:
             terms["mask"] = _MASK_COST * self._mask_missed(bodies)
         return terms
@@ -192,9 +192,8 @@ def starts_at(
     return Starts(rotation, translation_m[:, :2] / depth[:, None], depth, angles)
 
 
-def _robust(off: Float[Tensor, "bodies points 2"], scale: float) -> Float[Tensor, "bodies points"]:
+def _robust(squared: Float[Tensor, "bodies *points"], scale: float) -> Tensor:
     """Squares that approach `scale` squared far away."""
-    squared = off.square().sum(-1)
     return squared / (1 + squared / scale**2)
 
 

@@ -185,11 +185,10 @@ def _pairs(
     weight = surface.weight
     weight = torch.ones(len(surface.points_px)) if weight is None else weight.cpu().float()
     points, vertex = surface.points_px.cpu().float(), surface.vertex.cpu().long()
-    lengths = {len(points), len(vertex), len(weight)}
     finite = bool(torch.isfinite(points).all() and torch.isfinite(weight).all())
-    if len(lengths) > 1 or not finite or bool((weight < 0).any()) or not float(weight.sum()) > 0:
+    if not finite or bool((weight < 0).any()) or not float(weight.sum()) > 0:
         raise InputError(
-            "surface pairs need as many pixels as vertices and weights, finite, none negative"
+            "surface pairs need finite pixels and weights, none negative and not all 0"
         )
     source = get_topology(surface.topology)
     if int(vertex.min()) < 0 or int(vertex.max()) >= source.num_vertices:

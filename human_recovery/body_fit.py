@@ -1,7 +1,7 @@
 """Recovers a body in the camera from 2D keypoints, and a mask or surface pairs where there are any.
 
 First the torso alone, in many turns; then pose and shape of all starts as one batch; then the best
-of them, less tolerant to outliers and with the mask. What remains uncertain is told per keypoint.
+unlike ones, less tolerant to outliers and with the mask. What stays uncertain is told per keypoint.
 One true camera: depth comes from the person's size in metres. Knows no photo and no detector.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from human_recovery.body_energies import FitSpace, Starts
@@ -30,6 +30,8 @@ _LOOK_BACK = 10
 """Steps over which the energy must still fall."""
 _LEAST_STEPS = 30
 """Steps of each stage at least: Adam's first ones go too far."""
+_ALIKE_M = 0.02
+"""Mean distance of keypoints below which two bodies are one."""
 _UNSURE_M = 0.1
 """Differences between likely poses above which a keypoint is named."""
 
@@ -38,10 +40,8 @@ _UNSURE_M = 0.1
 class BodyFitSettings:
     """How the body is searched."""
 
-    starts: int = 16
-    """Bodies of the first stage."""
-    kept: int = 6
-    """Of them the best for the second stage."""
+    bodies: tuple[int, int] = (16, 6)
+    """Starts of the first stage, and of them the best unlike ones for the second."""
     steps: tuple[int, int] = (100, 80)
     """Most steps of each stage."""
     rates: tuple[float, float] = (0.15, 0.03)
@@ -57,10 +57,10 @@ class BodyFitSettings:
     evidence: EvidenceSettings = field(default_factory=EvidenceSettings)
 
     def __post_init__(self) -> None:
-        if self.starts < 1 or not 1 <= self.kept <= self.starts or min(self.steps) < 1:
+        if min(self.bodies) < 1 or min(self.steps) < 1:
             raise InputError(
-                "a body fit needs at least one start and step, and to keep between one and all, "
-                f"got starts {self.starts}, kept {self.kept}, steps {self.steps}"
+                "a body fit needs at least one body and one step in each stage, got bodies "
+                f"{self.bodies} and steps {self.steps}"
             )
 
 
@@ -146,18 +146,34 @@ def fit_body(
         model, keypoints, camera, person_mask, surface, settings.evidence
     )  # fmt: skip
     space = FitSpace(model, body_prior(model), evidence, _known_shape(model, settings))
-    starts = first_starts(space, settings.starts)
+    starts = first_starts(space, settings.bodies[0])
     numbers, stages = space.first(starts), []
     energy = numbers.new_zeros(len(starts))
     for stage in range(2):
         numbers, energy, record = _descended(space, starts, numbers, settings, stage)
         stages.append(record)
-        order = energy.argsort(stable=True)
-        if stage == 0:
-            order = order[: settings.kept]
-        numbers, energy, starts = numbers[order], energy[order], starts.taken(order)
+        kept = _unlike(space, numbers, starts, energy, settings.bodies[1])
+        numbers, energy, starts = numbers[kept], energy[kept], starts.taken(kept)
     spread = spread_of(space, numbers, starts, energy, settings.robust[1], settings.margin)
     return _result(space, camera, numbers, starts, energy, spread, tuple(stages))
+
+
+@torch.no_grad()
+def _unlike(
+    space: FitSpace, numbers: Float[Tensor, "bodies numbers"], starts: Starts,
+    energy: Float[Tensor, "bodies"], count: int,
+) -> Int[Tensor, "kept"]:  # fmt: skip
+    """At most `count` bodies of least energy, none of which is nearly another."""
+    points = space.posed(numbers, starts).keypoints_m
+    around = points - points.mean(1, keepdim=True)
+    kept: list[int] = []
+    for index in energy.argsort(stable=True).tolist():
+        away = [float((around[index] - around[k]).norm(dim=1).mean()) for k in kept]
+        if all(distance > _ALIKE_M for distance in away):
+            kept.append(index)
+        if len(kept) == count:
+            break
+    return torch.tensor(kept, device=energy.device)
 
 
 def _known_shape(model: BodyModel, settings: BodyFitSettings) -> Float[Tensor, "shape"] | None:

@@ -44,32 +44,34 @@ def _ball(bend: float, lean: float, twist: float) -> tuple[_Turn, ...]:
 
 
 _MIDDLE: dict[str, tuple[_Turn, ...]] = {
-    "spine_low": (_Turn(_BEND, 5, 14, -25, 45), *_ball(0, 9, 9)[1:]),
-    "spine_middle": (_Turn(_BEND, 5, 12, -20, 40), *_ball(0, 9, 12)[1:]),
-    "spine_high": (_Turn(_BEND, 3, 10, -20, 35), *_ball(0, 8, 10)[1:]),
-    "neck": _ball(14, 10, 15),
-    "head": _ball(18, 12, 25),
+    "spine_low": (_Turn(_BEND, 5.0, 14.0, -25.0, 45.0), *_ball(0.0, 9.0, 9.0)[1:]),
+    "spine_middle": (_Turn(_BEND, 5.0, 12.0, -20.0, 40.0), *_ball(0.0, 9.0, 12.0)[1:]),
+    "spine_high": (_Turn(_BEND, 3.0, 10.0, -20.0, 35.0), *_ball(0.0, 8.0, 10.0)[1:]),
+    "neck": _ball(14.0, 10.0, 15.0),
+    "head": _ball(18.0, 12.0, 25.0),
 }
 _SIDED: dict[str, tuple[_Turn, ...]] = {
-    "collar": _ball(7, 9, 9),
+    "collar": _ball(7.0, 9.0, 9.0),
     "shoulder": (
-        _Turn(_BEND, -8, 42, -150, 60), _Turn(_LEAN, 22, 40, -110, 75),
-        _Turn(_TWIST, 0, 40, -100, 100),
+        _Turn(_BEND, -8.0, 42.0, -150.0, 60.0), _Turn(_LEAN, 22.0, 40.0, -110.0, 75.0),
+        _Turn(_TWIST, 0.0, 40.0, -100.0, 100.0),
     ),
-    "elbow": (_Turn((-0.743, -0.047, -0.667), 15, 42, -25, 125),),
-    "forearm": (_Turn((0.55, -0.62, -0.56), 0, 30, -85, 85),),
-    "wrist": _ball(15, 15, 15),
-    "hip": (_Turn(_BEND, -18, 42, -130, 35), _Turn(_LEAN, 0, 16, -45, 60),
-            _Turn(_TWIST, 0, 18, -50, 50)),
-    "knee": (_Turn(_BEND, 22, 42, -2, 145),),
-    "ankle": _ball(15, 9, 9),
+    "elbow": (_Turn((-0.743, -0.047, -0.667), 15.0, 42.0, -25.0, 125.0),),
+    "forearm": (_Turn((0.55, -0.62, -0.56), 0.0, 30.0, -85.0, 85.0),),
+    "wrist": _ball(15.0, 15.0, 15.0),
+    "hip": (_Turn(_BEND, -18.0, 42.0, -130.0, 35.0), _Turn(_LEAN, 0.0, 16.0, -45.0, 60.0),
+            _Turn(_TWIST, 0.0, 18.0, -50.0, 50.0)),
+    "knee": (_Turn(_BEND, 22.0, 42.0, -2.0, 145.0),),
+    "ankle": _ball(15.0, 9.0, 9.0),
 }  # fmt: skip
 _SMPL_ARM: dict[str, tuple[_Turn, ...]] = {
     "shoulder": (
-        _Turn(_BEND, 0, 35, -120, 90), _Turn(_LEAN, 62, 40, -70, 115),
-        _Turn(_TWIST, -8, 45, -140, 60),
+        _Turn(_BEND, 0.0, 35.0, -120.0, 90.0), _Turn(_LEAN, 62.0, 40.0, -70.0, 115.0),
+        _Turn(_TWIST, -8.0, 45.0, -140.0, 60.0),
     ),
-    "elbow": (_Turn((0.0, 0.0, -1.0), 25, 42, -3, 150), _Turn(_BEND, 0, 30, -85, 85)),
+    "elbow": (
+        _Turn((0.0, 0.0, -1.0), 25.0, 42.0, -3.0, 150.0), _Turn(_BEND, 0.0, 30.0, -85.0, 85.0),
+    ),
 }  # fmt: skip
 """Where a level rest pose makes the same motion one about other axes."""
 

@@ -24,7 +24,7 @@ _FACE_WEIGHT = 0.4
 """Of face points: the neck bends."""
 _YAWS, _ROLLS_DEG, _PITCHES_DEG = 12, (0.0, 90.0, 180.0, 270.0), (-50.0, 0.0, 50.0)
 _STEPS, _RATE = 30, 0.1
-_APART_RAD = math.radians(30.0)
+_APART_RAD = math.radians(25.0)
 _ROBUST = 30.0
 
 
