@@ -123,11 +123,20 @@ def gather_evidence(
         )
     device = model.faces.device
     mask = None if person_mask is None else _mask(person_mask, everything, camera, device)
+    pair_px, pair_vertex, pair_weight = (values.to(device) for values in pairs)
     return Evidence(
-        camera.to(device), keypoints.points_px.float().to(device), weight.to(device), side_px,
-        max(1.0, settings.noise * side_px), *(values.to(device) for values in pairs),
-        max(1.5, settings.surface_noise * side_px), mask, notes,
-    )  # fmt: skip
+        camera=camera.to(device),
+        points_px=keypoints.points_px.float().to(device),
+        weight=weight.to(device),
+        side_px=side_px,
+        noise_px=max(1.0, settings.noise * side_px),
+        pair_px=pair_px,
+        pair_vertex=pair_vertex,
+        pair_weight=pair_weight,
+        pair_noise_px=max(1.5, settings.surface_noise * side_px),
+        mask=mask,
+        notes=notes,
+    )
 
 
 def _check_camera(camera: Camera, notes: list[str]) -> None:

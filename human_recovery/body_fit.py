@@ -239,9 +239,12 @@ def _result(
     shape = bodies.shape.clamp(prior.shape_low, prior.shape_high)
     if space.fixed_shape is not None:
         shape = bodies.shape
+    topology = space.model.topology_name
     states = [
-        BodyState(space.model.topology_name, *(value.cpu().clone() for value in values))
-        for values in zip(shape, bodies.rotations, bodies.translation_m, strict=True)
+        BodyState(topology, build.cpu().clone(), rotations.cpu().clone(), translation.cpu().clone())
+        for build, rotations, translation in zip(
+            shape, bodies.rotations, bodies.translation_m, strict=True
+        )
     ]
     off_px = (space.project(bodies.keypoints_m[0]) - evidence.points_px).norm(dim=1)
     reprojection = float(off_px[evidence.weight > 0].median())
@@ -254,7 +257,7 @@ def _result(
     if unsure:
         notes.append(f"other poses are about as likely, and differ in: {', '.join(unsure)}")
     body = BodyInCamera(
-        space.model.topology_name,
+        topology,
         bodies.output.vertices[0].cpu(),
         camera.to("cpu"),
         states[0],

@@ -7,6 +7,7 @@ fields; no files and no body models.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import roma
@@ -120,7 +121,7 @@ class People:
             return roma.rotvec_to_rotmat(values.view(joints, 3))
         matrices = values.view(joints, 3, 3)
         # Networks' matrices are rotations up to rounding; anything else is another layout.
-        near = roma.special_procrustes(matrices)
+        near = cast(Tensor, roma.special_procrustes(matrices))
         if not torch.allclose(near, matrices, atol=1e-2):
             raise InputError(f"{name!r} holds {9 * joints} numbers that are no rotation matrices")
         return near

@@ -351,5 +351,5 @@ def test_errors_over_several_people(fast_body, evidence):
     print(f"{evidence}: depth off by {max(deviations):.1f} deviations at most")
     bar = {"keypoints": 0.09, "known shape": 0.09, "surface pairs": 0.06}[evidence]
     assert medians["keypoints, hips aligned"] < bar
-    assert medians["place"] < (0.1 if evidence == "known shape" else 0.25)
-    assert max(deviations) < 3.5
+    assert medians["place"] < (0.08 if evidence == "known shape" else 0.2)
+    assert max(deviations) < 3
