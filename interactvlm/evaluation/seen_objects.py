@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from human_recovery.body_state import BodyInCamera
 from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 from trimesh.remesh import subdivide_to_size
 
 from hoi_fit.similarity import Similarity
+from human_recovery.body_state import BodyInCamera
 from human_recovery.topology import get_topology
 from interactvlm.object_file import y_up
 from interactvlm.reconstruction.placing import placed
-from interactvlm.reconstruction.scene import Scene, ShapeCandidate
+from interactvlm.reconstruction.scene import Scene, ShapeCandidate, stands_upright
 from interactvlm.results import ContactMap
 from interactvlm.synthetic.contact import object_heat
 from interactvlm.synthetic.dataset import full_body
@@ -85,7 +85,10 @@ class SeenScene:
         heat: Float[Tensor, "verts"] | None,
     ) -> Scene:
         """The question where one object stands: all true but what is said of contact."""
-        shape = ShapeCandidate(seen.instance, "truth", seen.mesh, DEFAULT_SIZE_SPREAD, heat=heat)
+        shape = ShapeCandidate(
+            seen.instance, "truth", seen.mesh, DEFAULT_SIZE_SPREAD, heat=heat,
+            upright=stands_upright(seen.label, seen.mesh),
+        )  # fmt: skip
         return Scene(
             photo=self.photo,
             camera=self.camera,

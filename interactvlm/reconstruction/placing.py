@@ -194,12 +194,15 @@ def placed(mesh: Mesh, pose: Similarity) -> Mesh:
 
 
 def _own_settings(settings: FitSettings, candidate: ShapeCandidate) -> FitSettings:
-    """Scale within two and a half spreads of what the shape's kind allows."""
+    """Scale within two and a half spreads of what the shape's kind allows, and upright if it is."""
     spread = max(candidate.size_spread, 1e-3)
     low, high = settings.scale_bounds
     reach = float(np.exp(2.5 * spread))
     bounds = (max(low, 1 / reach), min(high, reach))
-    return replace(settings, size_spread=spread, scale_bounds=bounds)
+    return replace(
+        settings, size_spread=spread, scale_bounds=bounds,
+        any_way_up=settings.any_way_up and not candidate.upright,
+    )  # fmt: skip
 
 
 def _carried_on(problem: FitProblem, settings: FitSettings, coarse: FitReport | None) -> FitReport:

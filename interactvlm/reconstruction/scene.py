@@ -23,11 +23,14 @@ from human_recovery.topology import get_topology
 from interactvlm.errors import InputError
 from interactvlm.object_file import load_object
 from interactvlm.results import ContactMap, load_contact_npz, save_contact_npz
+from object_retrieval.procedural.objects import GRIP_FRAME
 from renders.cache import atomic_write
 from renders.camera import Camera
 from renders.mesh import Mesh, mesh_hash
 
 CANDIDATES_FILE = "candidates.json"
+STANDS_FROM_M = 0.7
+"""Smaller things are carried about and may lie any way."""
 _PHOTOS = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 _MESHES = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
 
@@ -50,6 +53,8 @@ class ShapeCandidate:
     """Contact or affordance at its vertices; None where nothing was said."""
     affordance: str = ""
     """The use that the heat is of, where one was named."""
+    upright: bool = False
+    """Whether it stands as it is drawn; things in hands lie any way."""
 
     @property
     def sha256(self) -> str:
@@ -106,7 +111,7 @@ def save_scene(folder: Path, scene: Scene) -> None:
         "candidates": [
             {
                 "name": c.name, "source": c.source, "score": c.score, "sha256": c.sha256,
-                "size_spread": c.size_spread, "affordance": c.affordance,
+                "size_spread": c.size_spread, "affordance": c.affordance, "upright": c.upright,
                 "mesh": f"object_{n}.ply",
                 "heat": None if c.heat is None else f"affordance_{n}.npz",
             }
@@ -155,6 +160,12 @@ def load_scene(folder: Path) -> Scene:
         depth_m=depth,
         notes=tuple(listed["notes"]),
     )
+
+
+def stands_upright(label: str, mesh: Mesh) -> bool:
+    """Whether a thing can be taken to stand: a large one that is not held by a grip."""
+    extent = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).max())
+    return label not in GRIP_FRAME and extent >= STANDS_FROM_M
 
 
 def contact_of(path: Path, label: str) -> ContactMap:
@@ -248,6 +259,7 @@ def _load_candidate(folder: Path, entry: dict[str, Any]) -> ShapeCandidate:
         size_spread=float(entry["size_spread"]),
         score=float(entry["score"]),
         affordance=entry["affordance"],
+        upright=bool(entry["upright"]),
     )
     if entry["heat"] is None:
         return candidate

@@ -28,7 +28,13 @@ from interactvlm.object_file import load_object, y_up
 from interactvlm.photo import Box, Photo, checked_box
 from interactvlm.photo_job import checked_device, load_model
 from interactvlm.reconstruction.request import ReconstructRequest
-from interactvlm.reconstruction.scene import ShapeCandidate, contact_of, fine_mesh, heat_of
+from interactvlm.reconstruction.scene import (
+    ShapeCandidate,
+    contact_of,
+    fine_mesh,
+    heat_of,
+    stands_upright,
+)
 from interactvlm.reconstruction_inputs.masks import (
     TowerMasks,
     grabcut,
@@ -231,6 +237,7 @@ def shape_candidates(sight: Sight, mask: Mask) -> list[ShapeCandidate]:
                 fine_mesh(upright),
                 min(spread, 0.35),
                 candidate.score,
+                upright=stands_upright(candidate.item.category, upright),
             )
         )
     sight.notes.append("the object's shape is the library's best guess; --object-mesh gives yours")
@@ -300,7 +307,10 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
                 f"taken to be {wanted:.2f} m, as the library's are; --size-m says it"
             )
     mesh = fine_mesh(Mesh(points * (wanted / extent), shape.faces))
-    return ShapeCandidate(Path(shape.path).name, "file", mesh, spread)
+    return ShapeCandidate(
+        Path(shape.path).name, "file", mesh, spread,
+        upright=stands_upright(category or request.label, mesh),
+    )  # fmt: skip
 
 
 def _tower_evidence(photo: Photo, tower: TowerMasks) -> tuple[Keypoints2D, SurfacePairs | None]:
