@@ -3,7 +3,7 @@
 import json as json_format
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -98,8 +98,8 @@ def run(options: ReconstructOptions) -> int:
         from interactvlm.reconstruction.request import ReconstructRequest
 
         names = {f.name for f in fields(ReconstructRequest)}
-        given = {k: v for k, v in asdict(options).items() if k in names}
-        out = options.out or Path("interactvlm_output") / (options.photo.stem or "photo")
-        result = run_reconstruct(ReconstructRequest(**(given | {"out": out})))
+        given: dict[str, Any] = {k: v for k, v in asdict(options).items() if k in names}
+        given["out"] = options.out or Path("interactvlm_output") / (options.photo.stem or "photo")
+        result = run_reconstruct(ReconstructRequest(**given))
     to_stdout(json_format.dumps(result.report, indent=2) if options.json else result.summary())
     return 0

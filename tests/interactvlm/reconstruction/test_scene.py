@@ -9,7 +9,14 @@ import torch
 import trimesh
 
 from interactvlm.errors import InputError
-from interactvlm.reconstruction.scene import contact_of, fine_mesh, heat_of, load_scene, save_scene
+from interactvlm.reconstruction.scene import (
+    contact_of,
+    fine_mesh,
+    heat_of,
+    load_scene,
+    save_scene,
+    stands_upright,
+)
 from interactvlm.results import save_contact_npz
 from renders.mesh import Mesh
 from tests.interactvlm.reconstruction.chair_scene import chair
@@ -119,3 +126,10 @@ def test_large_flat_sides_get_vertices_and_fine_meshes_stay():
     assert fine_mesh(coarse, most_faces=10).num_faces == coarse.num_faces
     nothing = Mesh(torch.zeros(3, 3), torch.zeros(0, 3, dtype=torch.long))
     assert fine_mesh(nothing).num_faces == 0
+
+
+def test_large_things_stand_and_things_in_hands_lie_any_way():
+    large = Mesh(2 * chair().vertices, chair().faces)
+    assert stands_upright("chair", large)
+    assert not stands_upright("umbrella", large)
+    assert not stands_upright("cup", chair())
