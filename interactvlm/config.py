@@ -246,6 +246,10 @@ class InteractVLMConfig:
     published 2D release; such a model never saw canonical views."""
     trained_for: tuple[Job, ...] = field(default=("body",), metadata=ADDED_LATER)
     """What the weights were trained to mark; asked for anything else, a model refuses."""
+    heat_gain: float = field(default=1.0, metadata=ADDED_LATER)
+    """Logits of heat on objects times this plus `heat_shift`; fixed on validation data."""
+    heat_shift: float = field(default=0.0, metadata=ADDED_LATER)
+    """See `heat_gain`."""
     object_question: str = field(default="", metadata=ADDED_LATER)
     """`contact_question` for contact on an object."""
     affordance_question: str = field(default="", metadata=ADDED_LATER)

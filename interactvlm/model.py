@@ -20,6 +20,7 @@ from interactvlm.config import CONFIG_FILE, InteractVLMConfig
 from interactvlm.errors import AssetError, InputError
 from interactvlm.feat_lift import CAMERA_NUMBERS, AttentionSplitter, FeatLift
 from interactvlm.generation import GeneratedAnswer, GenerationOptions, generate_answers
+from interactvlm.heat import calibrated_heat
 from interactvlm.language import LanguageModel, frame_photo, merged_state_dict
 from interactvlm.localizer import MVLocalizer, upscale_masks
 from interactvlm.photo_contact import PhotoContact, limited_to_box, photo_probabilities
@@ -379,7 +380,10 @@ class InteractVLM(ModelParts):
             hidden = torch.stack([answers[i].states[token] for i in chunk])
             prompts = self.prompt_vectors(hidden, views.cameras, target)
             logits = self.localizer.decode(prompts, views.embeddings, target, views.patches)
-            lifted = views.view_set.fill_unseen(self.lift(logits, views, target).cpu().float())
+            lifted = self.lift(logits, views, target).cpu().float()
+            if target == "object":
+                lifted = calibrated_heat(lifted, self.config.heat_gain, self.config.heat_shift)
+            lifted = views.view_set.fill_unseen(lifted)
             vertex[chunk] = lifted
             low_res |= dict(zip(chunk, logits.float().sigmoid().cpu(), strict=True))
         topology = self.config.topology if target == "human" else "object"

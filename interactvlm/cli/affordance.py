@@ -12,12 +12,12 @@ from interactvlm.cli.question_flags import ObjectArguments
 
 EXAMPLES = """\
 examples:
-  interactvlm affordance photo.jpg --object chair.obj --label chair --weights DIR
-  interactvlm affordance photo.jpg --object chair.glb --label chair --affordance sit --weights DIR
+  interactvlm affordance photo.jpg --object chair.obj --label chair
+  interactvlm affordance photo.jpg --object chair.glb --label chair --affordance sit
   interactvlm affordance photo.jpg --object scan.ply --up z --ask contact --weights DIR --json
 
-The weights must have been trained on objects: the released oafford-lemon-piad or hcontact-ocontact
-after `interactvlm convert`. The shipped miniature model was not."""
+The shipped miniature model knows its 18 labels. Other weights must have been trained on objects:
+the released oafford-lemon-piad or hcontact-ocontact after `interactvlm convert`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,11 @@ def _publish(work: Any) -> Path:
 
     from interactvlm.evaluation.config import EvaluateConfig
     from interactvlm.evaluation.object_priors import measure_object_priors
+    from interactvlm.evaluation.object_side import ask_objects
     from interactvlm.evaluation.priors import measure_priors
     from interactvlm.evaluation.synthetic import ask_all, calibrate
     from interactvlm.generation import NEVER_REFUSES
+    from interactvlm.heat import calibrate_heat
     from interactvlm.synthetic.shards import SceneShards
     from interactvlm.weights import save_weights
 
@@ -94,11 +97,15 @@ def _publish(work: Any) -> Path:
     shards = SceneShards(config.data / "val")
     asked = EvaluateConfig(split="val", data=config.data, count=len(shards.scenes))
     thresholds = calibrate(list(ask_all(model, folder, shards, asked)))
+    everywhere = defaultdict(lambda: torch.ones(shards.num_vertices, dtype=torch.bool))
+    things = ask_objects(model, folder, shards, asked, everywhere)
+    gain, shift = calibrate_heat([(q.said["model"], q.truth) for q in things])
     with atomic_write(folder / "calibration.json") as temporary:
         temporary.write_text(json.dumps(asdict(thresholds), indent=2) + "\n")
     model.config = replace(
-        model.config, threshold=thresholds.model, no_contact_bias=thresholds.no_contact_bias
-    )
+        model.config, threshold=thresholds.model, no_contact_bias=thresholds.no_contact_bias,
+        heat_gain=gain, heat_shift=shift,
+    )  # fmt: skip
     model.save_pretrained(folder)
     with atomic_write(folder / "training.json") as temporary:
         temporary.write_text(json.dumps(_summary(work), indent=2) + "\n")
