@@ -47,7 +47,11 @@ def ask_objects(
     config: EvaluateConfig,
     body_contact: Mapping[tuple[int, str], Bool[Tensor, "verts"]],
 ) -> Iterator[ObjectQuestion]:
-    """Every touched object of every scene; `body_contact` holds what was said by (scene, label)."""
+    """Every touched object of every scene; `body_contact` holds what was said by (scene, label).
+
+    A category that the model was never taught is asked about as "the object": its name would be
+    refused to a user, too.
+    """
     from tqdm import tqdm
 
     priors = ObjectPriors.load(folder / "object_priors.npz")
@@ -66,7 +70,8 @@ def ask_objects(
             views = draw_object_views(
                 model.localizer, model.config, PointCloud(upright), model.device
             )
-            found = model.predict_affordance(photo, record.label, views, known_only=False)
+            asked = record.label if record.label in model.config.labels else ""
+            found = model.predict_affordance(photo, asked, views, known_only=False)
             said = {
                 "model": found.vertex_probability,
                 "label_mean": priors.heat(record.label, upright),
