@@ -121,7 +121,7 @@ def test_a_dry_run_tells_and_writes_nothing(photos, loads, capsys, tmp_path):
             "--reasoner is for --task contact",
         ),
         (["photos", "--task", "affordance"], "no object is named"),
-        (["photos", "--task", "reconstruct"], "reconstruct"),
+        (["photos", "--task", "paint"], "paint"),
         (["photos", "--workers", "0"], "--workers must lie"),
         (["photos", "--out", "photos"], "among the photos"),
         (["photos", "--boxes", "x"], "models of --perceive"),

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from filelock import FileLock
 from PIL import Image
+from tqdm import tqdm
 
 from interactvlm.batch import runner
 from interactvlm.batch.config import BatchConfig, Listing
@@ -179,11 +181,15 @@ def test_places_for_results_that_cannot_be(tmp_path):
 
 def in_child(config, asked):
     """A process that runs the batch; forked, so that it starts at once."""
-    child = multiprocessing.get_context("fork").Process(
-        target=run_batch, args=(config, asked, prepare)
-    )
+    child = multiprocessing.get_context("fork").Process(target=_run_alone, args=(config, asked))
     child.start()
     return child
+
+
+def _run_alone(config, asked):
+    # Processes share tqdm's lock; one killed while it holds it would stop this one for ever.
+    tqdm.set_lock(threading.RLock())
+    run_batch(config, asked, prepare)
 
 
 def wait_until(condition, limit_s=300.0):
