@@ -1,1 +1,1 @@
-"""Fitting person and object into one metric frame: alignment of contacts so far."""
+"""Fits an object to its mask and to contact with a body: alignment, then render and compare."""

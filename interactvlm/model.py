@@ -352,17 +352,7 @@ class InteractVLM(ModelParts):
     def no_contact_starts(self) -> tuple[int, ...]:
         """First tokens of answers without contact that begin no other answer."""
         style, tokenizer = self.config.template_style, self.tokenizer
-
-        def starts(answers: Sequence[str]) -> set[int]:
-            filled = [templates.fill(a, "thing", parts="head", token="") for a in answers]
-            return {tokenizer.answer_start(text, style) for text in filled}
-
-        others = (
-            *templates.HUMAN_PARTS_ANSWERS,
-            *templates.HUMAN_SIMPLE_ANSWERS,
-            *templates.OBJECT_ANSWERS,
-        )
-        return tuple(sorted(starts(templates.NO_CONTACT_ANSWERS) - starts(others)))
+        return templates.no_contact_starts(lambda text: tokenizer.answer_start(text, style))
 
     def _contact_maps(
         self,

@@ -26,11 +26,20 @@ def fresh_result_folder(out: Path) -> Iterator[Path]:
         InputError: `out` is a file.
         ResourceError: the disk is full or the place cannot be written; `out` is as it was.
     """
+    with disk_told(out), _staged(out) as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def disk_told(out: Path) -> Iterator[None]:
+    """Turns a place that cannot be written inside into one sentence about the result folder.
+
+    Raises as `fresh_result_folder` does.
+    """
     if out.exists() and not out.is_dir():
         raise InputError(f"the result needs a folder, found a file: {str(out)!r}")
     try:
-        with _staged(out) as folder:
-            yield folder
+        yield
     except OSError as error:
         raise ResourceError(
             f"result cannot be written ({error.strerror or error}); free some space or choose "

@@ -6,7 +6,7 @@ The answer about a body or object that is not touched carries no contact token.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 Target = Literal["human", "object"]
@@ -132,6 +132,17 @@ def sample(
         target=target, rng=rng,
     )  # fmt: skip
     return asked, told
+
+
+def no_contact_starts(start_of: Callable[[str], int]) -> tuple[int, ...]:
+    """First tokens of answers without contact that begin no other answer; `start_of` an answer
+    gives its first token."""
+
+    def starts(answers: Sequence[str]) -> set[int]:
+        return {start_of(fill(a, "thing", parts="head", token="")) for a in answers}
+
+    others = (*HUMAN_PARTS_ANSWERS, *HUMAN_SIMPLE_ANSWERS, *OBJECT_ANSWERS)
+    return tuple(sorted(starts(NO_CONTACT_ANSWERS) - starts(others)))
 
 
 def corpus(

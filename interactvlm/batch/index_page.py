@@ -6,7 +6,6 @@ Every word that came from outside is escaped. Knows the ledger and HTML; knows n
 
 import base64
 import hashlib
-import html
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from urllib.parse import quote
 from interactvlm.batch.config import ITEMS_FOLDER, STATES
 from interactvlm.batch.ledger import Ledger, Line
 from interactvlm.batch.worker import THUMBNAIL_PX, TRACE_FILE
+from interactvlm.report_html import text
 from renders.cache import atomic_write
 
 PAGE_ITEMS = 1000
@@ -105,9 +105,9 @@ def _page(out: Path, title: str, told: str, lines: Sequence[Line], page: tuple[i
             # Even if a text slipped through unescaped, nothing but our own lines may run.
             '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
             f"img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{_SCRIPT_SHA256}'\">",
-            f"<title>{_text(title)} – InteractVLM</title><style>{style}</style></head>",
+            f"<title>{text(title)} – InteractVLM</title><style>{style}</style></head>",
             '<body data-show="all"><header><p class="kind">InteractVLM batch</p>',
-            f'<h1>{_text(title)}</h1><p class="sub">{told}</p></header>',
+            f'<h1>{text(title)}</h1><p class="sub">{told}</p></header>',
             f"<nav>{buttons}{_pages(*page)}</nav><main>",
             *(_card(out, line) for line in lines),
             f"</main><script>{_SCRIPT}</script></body></html>",
@@ -136,7 +136,7 @@ def _card(out: Path, line: Line) -> str:
     if line.thumbnail:
         data = base64.b64encode(line.thumbnail).decode()
         picture = (
-            f'<div class="picture"><img loading="lazy" decoding="async" alt="{_text(name)}" '
+            f'<div class="picture"><img loading="lazy" decoding="async" alt="{text(name)}" '
             f'src="data:image/jpeg;base64,{data}"></div>'
         )
     said = line.result or line.reason
@@ -149,8 +149,8 @@ def _card(out: Path, line: Line) -> str:
     foot = " · ".join(f"<span>{fact}</span>" for fact in facts)
     return (
         f'<article class="{line.state}">{picture}<div class="words">'
-        f'<h2 title="{_text(line.photo)}">{_text(name)}</h2>'
-        f'<p class="label">{_text(line.label)}</p><p class="said">{_text(said)}</p>'
+        f'<h2 title="{text(line.photo)}">{text(name)}</h2>'
+        f'<p class="label">{text(line.label)}</p><p class="said">{text(said)}</p>'
         f'<p class="foot"><span class="badge">{line.state}</span> {foot}</p></div></article>'
     )
 
@@ -161,7 +161,3 @@ def _link(out: Path, line: Line) -> str:
     if name is None or not (out / ITEMS_FOLDER / line.folder / name).is_file():
         return ""
     return quote(f"{ITEMS_FOLDER}/{line.folder}/{name}")
-
-
-def _text(words: str) -> str:
-    return html.escape(words, quote=True)

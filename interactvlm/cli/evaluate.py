@@ -1,5 +1,6 @@
 """`interactvlm evaluate BENCHMARK`: numbers on known truth."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Union
 
 EXAMPLES = """\
@@ -53,56 +54,35 @@ def config_class() -> Any:
 
 def run(config: Any) -> int:
     """0 when all was measured, 1 when a photo could not be read or asked about."""
-    from interactvlm.evaluation.config import (
-        EvaluateConfig,
-        ReconstructionConfig,
-        RetrievalEvaluateConfig,
-    )
+    from interactvlm.cli.output import chatter_to_stderr, to_stdout
+    from interactvlm.evaluation.config import BenchmarkConfig
+
+    if isinstance(config, BenchmarkConfig):
+        return _published(config)
+    with chatter_to_stderr():
+        measure, table = _own_benchmark(config)
+        numbers = measure(config)
+    to_stdout(table(numbers))
+    if config.json is not None:
+        to_stdout(f"numbers: {config.json}")
+    return 0
+
+
+def _own_benchmark(config: Any) -> tuple[Callable[[Any], Any], Callable[[Any], str]]:
+    """What measures with these settings, and what makes its numbers a table."""
+    from interactvlm.evaluation.config import ReconstructionConfig, RetrievalEvaluateConfig
 
     if isinstance(config, RetrievalEvaluateConfig):
-        return _retrieval(config)
+        from interactvlm.evaluation import retrieval
+
+        return retrieval.evaluate_retrieval, retrieval.format_numbers
     if isinstance(config, ReconstructionConfig):
-        return _reconstruction(config)
-    return _synthetic(config) if isinstance(config, EvaluateConfig) else _published(config)
+        from interactvlm.evaluation import reconstruction
 
+        return reconstruction.evaluate_reconstruction, reconstruction.format_numbers
+    from interactvlm.evaluation import synthetic
 
-def _retrieval(config: Any) -> int:
-    from interactvlm.cli.output import chatter_to_stderr, to_stdout
-
-    with chatter_to_stderr():
-        from interactvlm.evaluation.retrieval import evaluate_retrieval, format_numbers
-
-        numbers = evaluate_retrieval(config)
-    to_stdout(format_numbers(numbers))
-    if config.json is not None:
-        to_stdout(f"numbers: {config.json}")
-    return 0
-
-
-def _reconstruction(config: Any) -> int:
-    from interactvlm.cli.output import chatter_to_stderr, to_stdout
-
-    with chatter_to_stderr():
-        from interactvlm.evaluation.reconstruction import evaluate_reconstruction, format_numbers
-
-        numbers = evaluate_reconstruction(config)
-    to_stdout(format_numbers(numbers))
-    if config.json is not None:
-        to_stdout(f"numbers: {config.json}")
-    return 0
-
-
-def _synthetic(config: Any) -> int:
-    from interactvlm.cli.output import chatter_to_stderr, to_stdout
-
-    with chatter_to_stderr():
-        from interactvlm.evaluation.synthetic import evaluate, format_report
-
-        report = evaluate(config)
-    to_stdout(format_report(report))
-    if config.json is not None:
-        to_stdout(f"numbers: {config.json}")
-    return 0
+    return synthetic.evaluate, synthetic.format_report
 
 
 def _published(config: Any) -> int:

@@ -45,9 +45,10 @@ def ask_objects(
     folder: Path,
     shards: SceneShards,
     config: EvaluateConfig,
-    body_contact: Mapping[tuple[int, str], Bool[Tensor, "verts"]],
+    body_contact: Mapping[tuple[int, str], Bool[Tensor, "verts"]] | None = None,
 ) -> Iterator[ObjectQuestion]:
-    """Every touched object of every scene; `body_contact` holds what was said by (scene, label).
+    """Every touched object of every scene; `body_contact` holds what was said by (scene, label);
+    without it nothing is told of how far the two sides lie apart.
 
     A category that the model was never taught is asked about as "the object": its name would be
     refused to a user, too.
@@ -76,13 +77,12 @@ def ask_objects(
                 "model": found.vertex_probability,
                 "label_mean": priors.heat(record.label, upright),
             }
-            if body is None:
-                body = _posed_body(shards, scene)
-            placed = _placed(shards, scene, place, points)
-            apart = _apart(
-                body[body_contact[index, record.label].numpy()],
-                placed[said["model"].numpy() >= HOT],
-            )
+            apart = None
+            if body_contact is not None:
+                body = _posed_body(shards, scene) if body is None else body
+                placed = _placed(shards, scene, place, points)
+                touching = body[body_contact[index, record.label].numpy()]
+                apart = _apart(touching, placed[said["model"].numpy() >= HOT])
             yield ObjectQuestion(record.label, torch.from_numpy(heat), said, apart)
 
 

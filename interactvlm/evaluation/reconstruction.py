@@ -8,7 +8,7 @@ stand the same without contact, and one like PHOSA's, whose contact is whole bod
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,8 @@ Ask = Callable[[SeenScene, SeenObject], Scene]
 class PlacementErrors:
     """One fitted object against its truth."""
 
+    photo: int
+    label: str
     translation_cm: float
     """Between the middles of both boxes."""
     rotation_deg: float
@@ -96,8 +98,9 @@ def evaluate_reconstruction(config: ReconstructionConfig) -> dict[str, Any]:
     numbers = {"split": config.split, "photos": config.count, "ladder": config.ladder}
     numbers |= {"refused": refused} | summary(measured)
     if config.json is not None:
+        told = numbers | {"objects": [asdict(errors) for errors in measured]}
         with atomic_write(config.json) as temporary:
-            temporary.write_text(json.dumps(numbers, indent=2) + "\n")
+            temporary.write_text(json.dumps(told, indent=2) + "\n")
     return numbers
 
 
@@ -221,6 +224,8 @@ def placement_errors(
     size = found.scale * _extent(result.candidate.mesh) / _extent(seen.mesh)
     aligned, human = _procrustes_chamfer_m(scene, seen, result)
     return PlacementErrors(
+        photo=scene.index,
+        label=seen.label,
         translation_cm=100 * float(np.linalg.norm(apart)),
         rotation_deg=symmetry_of(seen.mesh).turn_error_deg(found.rotation, truth.rotation),
         scale_percent=100 * abs(size - 1),

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
 from tqdm import tqdm
 
 from interactvlm.errors import InputError
@@ -18,7 +17,6 @@ from interactvlm.evaluation.config import EvaluateConfig, RetrievalEvaluateConfi
 from interactvlm.evaluation.retrieval_phrases import PHRASES
 from interactvlm.evaluation.synthetic import load_split
 from interactvlm.retrieval_job import embedded_pictures, open_library
-from interactvlm.synthetic.shards import Picture
 from object_retrieval.labels import match_label
 from object_retrieval.retrieval import Backends, Question, rank
 from object_retrieval.shape_library import ShapeLibrary
@@ -80,19 +78,12 @@ def by_picture(library: ShapeLibrary, backends: Backends, config: RetrievalEvalu
     for scene in tqdm(shards.scenes[: config.count], desc="pictures", unit="scene"):
         picture = shards.picture(scene)
         for number, thing in enumerate(scene.objects):
-            mask = instance_mask(picture, number)
+            mask = picture.object_mask(number)
             if thing.label not in library.categories or mask.sum() < config.least_px:
                 continue
             found = rank(library, Question(image=picture.rgb, mask=mask), backends)
             places.append(found.categories().index(thing.label))
     return Hits(tuple(places))
-
-
-def instance_mask(picture: Picture, number: int) -> Bool[np.ndarray, "size size"]:
-    """Visible pixels of one object; annotations may be on a coarser grid than the pixels."""
-    mask = picture.instance == 2 + number
-    factor = len(picture.rgb) // len(mask)
-    return mask.repeat(factor, axis=0).repeat(factor, axis=1)
 
 
 def by_scan(library: ShapeLibrary, backends: Backends, config: RetrievalEvaluateConfig) -> Hits:

@@ -12,7 +12,7 @@ import torch
 
 from human_recovery.body_state import save_body
 from interactvlm.assets_dir import default_weights
-from interactvlm.errors import InputError, ResourceError
+from interactvlm.errors import InputError
 from interactvlm.photo import read_photo
 from interactvlm.photo_job import Watch, checked_device, memory_told
 from interactvlm.provenance import package_version, provenance_of
@@ -23,6 +23,7 @@ from interactvlm.reconstruction.placing import (
     Reconstruction,
     brought_together,
     place_object,
+    require_parameters,
 )
 from interactvlm.reconstruction.request import STAGES, ReconstructRequest, stage_of_flag
 from interactvlm.reconstruction.scene import Scene, load_scene, save_scene
@@ -35,7 +36,7 @@ from interactvlm.reconstruction.scene_pictures import (
     turntable,
 )
 from interactvlm.reconstruction_inputs.photo_camera import camera_for_photo
-from interactvlm.result_folder import write_bytes, write_json
+from interactvlm.result_folder import disk_told, write_bytes, write_json
 from interactvlm.scene_glb import save_scene_glb
 from renders.mesh import Mesh
 
@@ -94,7 +95,7 @@ def run_reconstruct(request: ReconstructRequest, model: Any = None) -> Reconstru
     watch = Watch()
     with watch.step("read"):
         photo = read_photo(request.photo)
-    with memory_told(request.device), _disk_told(request.out):
+    with memory_told(request.device), disk_told(request.out):
         scene = scene_of_photo(request, photo, model, watch)
         save_scene(request.out, scene)
         weights = (request.weights or default_weights()).expanduser()
@@ -113,7 +114,7 @@ def run_fit(folder: Path, out: Path | None = None, *, joint: bool = False) -> Re
     with watch.step("read"):
         scene = load_scene(folder)
     out = out or folder
-    with memory_told("cpu"), _disk_told(out):
+    with memory_told("cpu"), disk_told(out):
         if out.resolve() != folder.resolve():
             save_scene(out, scene)
         return _placed(scene, out, watch, folder.name, {"version": package_version()}, joint)
@@ -160,6 +161,8 @@ def scene_of_photo(request: ReconstructRequest, photo: Any, model: Any, watch: W
 def _placed(
     scene: Scene, out: Path, watch: Watch, name: str, made: dict[str, Any], joint: bool
 ) -> ReconstructResult:
+    if joint:
+        require_parameters(scene)
     with watch.step("fit"):
         found = place_object(scene)
     if joint:
@@ -212,7 +215,9 @@ def scene_meshes(found: Reconstruction) -> tuple[Mesh, Mesh]:
 
 def fit_record(found: Reconstruction) -> dict[str, Any]:
     """The content of fit.json: every stage with its energies, step by step."""
+    together = found.together
     return {
+        "together": [] if together is None else [dict(row) for row in together.energies],
         "stages": [
             {
                 "size_px": stage.size_px, "poses": stage.poses, "steps": stage.steps,
@@ -232,21 +237,3 @@ def _require_fresh_flags(request: ReconstructRequest) -> None:
                 f"--{flag} belongs to the stage {stage!r}, which --from {request.begin} leaves as "
                 f"it is; give --from {stage}"
             )
-
-
-class _disk_told:
-    """Turns a failed write inside into a ResourceError that names the folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> None:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"the result needs a folder, found a file: {str(self.folder)!r}")
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, OSError):
-            raise ResourceError(
-                f"result cannot be written ({error.strerror or error}); free some space or choose "
-                f"another folder with --out: {str(self.folder)!r}"
-            ) from None

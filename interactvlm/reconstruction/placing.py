@@ -19,6 +19,7 @@ from hoi_fit.report import FitReport, ObjectPose
 from hoi_fit.shared_volume import shared_volume_m3
 from hoi_fit.similarity import Similarity
 from human_recovery.body_model import load_body_model
+from human_recovery.body_state import BodyState
 from interactvlm.errors import InputError
 from interactvlm.reconstruction.scene import Scene, ShapeCandidate
 from renders.mesh import Mesh
@@ -135,15 +136,13 @@ def place_object(scene: Scene, settings: FitSettings | None = None) -> Reconstru
 def brought_together(found: Reconstruction) -> Reconstruction:
     """Body and object moved to meet, from where the object alone was placed.
 
-    Raises InputError for a body without parameters, or without contact on both sides.
+    Without contact on both sides the result stays as it is, with a note. Raises InputError for a
+    body without parameters.
     """
-    scene, state = found.scene, found.scene.body.state
-    if state is None:
-        raise InputError(
-            "--joint moves the body's limbs, but the body file has vertices only; give parameters"
-        )
+    scene, state = found.scene, require_parameters(found.scene)
     if scene.contact is None or not found.fit.contact_used:
-        raise InputError("--joint needs contact on both sides, and there is none")
+        note = "body and object were not moved together: no contact on both sides"
+        return replace(found, notes=(*found.notes, note))
     model = load_body_model(state.model)
     touching = contact_vertices(
         scene.body_mesh, scene.contact.vertex_probability, scene.contact.threshold
@@ -161,6 +160,16 @@ def brought_together(found: Reconstruction) -> Reconstruction:
     )  # fmt: skip
     shared = shared_cm3(moved.body_mesh, placed(found.candidate.mesh, met.pose))
     return replace(found, scene=moved, fit=fit, together=met, penetration_cm3=shared)
+
+
+def require_parameters(scene: Scene) -> BodyState:
+    """The body's parameters. Raises InputError for a body that is known by its vertices alone."""
+    state = scene.body.state
+    if state is None:
+        raise InputError(
+            "--joint moves the body's limbs, but the body file has vertices only; give parameters"
+        )
+    return state
 
 
 def shared_cm3(body: Mesh, thing: Mesh) -> float:

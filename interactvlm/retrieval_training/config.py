@@ -18,7 +18,14 @@ class RetrievalTrainConfig:
     """Shapes per category of the embedded library."""
     pictures: int = 12
     """Pictures per shape, each with its own camera, light, background and occlusion."""
-    steps: int = 6000
+    scenes: Path | None = None
+    """Folder of a `train` split made by `interactvlm synth`: half of every batch is cut out of
+    its pictures. Without it all pictures are of bare shapes."""
+    scene_objects: int = 6000
+    """Objects of these scenes."""
+    scene_pictures: int = 4
+    """Crops of each of them."""
+    steps: int = 8000
     """Optimiser steps."""
     batch: int = 64
     """Shapes per step, two pictures each."""
@@ -42,8 +49,9 @@ class RetrievalTrainConfig:
     """Where it is trained: cpu, cuda."""
 
     def __post_init__(self) -> None:
-        for name in ("variants", "pictures", "steps", "batch", "save_every", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, got {getattr(self, name)!r}")
-        if self.pictures < 2:
-            raise InputError(f"pictures must be at least 2, got {self.pictures}")
+        least = {"pictures": 2, "scene_pictures": 2}
+        for name in ("variants", "pictures", "scene_objects", "scene_pictures", "steps", "batch",
+                     "save_every", "log_every"):  # fmt: skip
+            value = getattr(self, name)
+            if value < least.get(name, 1):
+                raise InputError(f"{name} must be at least {least.get(name, 1)}, got {value!r}")

@@ -5,7 +5,8 @@ through its interface.
 """
 
 import json
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from interactvlm.photo_job import checked_device
 from interactvlm.retrieval_job import open_library
 from interactvlm.retrieval_training.config import RetrievalTrainConfig
 from interactvlm.retrieval_training.pictures import draw_picture
+from interactvlm.retrieval_training.scene_crops import scene_crops
 from interactvlm.training.log import TrainingLog
 from interactvlm.training.schedule import RunningAverage, build_optimizer, rate_factor
 from object_retrieval.crops import square_crop
@@ -36,6 +38,14 @@ _MASK_UNKNOWN = 0.2
 """Share of pictures whose mask is withheld: a crop alone must do."""
 _GROUP = 64
 """Shapes drawn between two notes of progress."""
+
+
+@dataclass(frozen=True)
+class PictureBank:
+    """Crops with their surroundings and mask (0 or 255), several of each shape."""
+
+    pictures: UInt8[np.ndarray, "shapes pictures side side 4"]
+    category: Int[np.ndarray, "shapes"]
 
 
 def train_on_library(config: RetrievalTrainConfig) -> Path:
@@ -55,20 +65,33 @@ def train(config: RetrievalTrainConfig, library: ShapeLibrary) -> Path:
     if len(categories) < 2:
         raise InputError(f"the library must have at least two categories, found {categories}")
     shape = PictureEncoderConfig()
-    pictures = draw_pictures(config, library, shape.side_px)
-    category = torch.tensor([categories.index(item.category) for item in library.items])
+    banks = _banks(config, library, categories, shape.side_px)
     torch.manual_seed(config.seed)
     learner = Learner(PictureEncoder(shape), len(categories), config.pair_weight)
-    log = _run(learner, pictures, category, config)
+    log = _run(learner, banks, config)
     folder = config.out / "weights"
     save_encoder(learner.encoder, folder)
     note = {
         "settings": asdict(config), "library": library.key, "categories": len(categories),
-        "shapes": len(category), "last_terms": log,
+        "shapes": [len(bank.category) for bank in banks], "last_terms": log,
     }  # fmt: skip
     with atomic_write(folder / "training.json") as temporary:
         temporary.write_text(json.dumps(note, indent=2, default=str) + "\n")
     return folder
+
+
+def _banks(
+    config: RetrievalTrainConfig, library: ShapeLibrary, categories: Sequence[str], side_px: int
+) -> list[PictureBank]:
+    """Pictures of bare shapes, and crops of scenes where there are any."""
+    of_item = np.array([categories.index(item.category) for item in library.items])
+    banks = [PictureBank(draw_pictures(config, library, side_px), of_item)]
+    if config.scenes is not None:
+        crops = scene_crops(
+            config.scenes, categories, config.scene_objects, config.scene_pictures, side_px
+        )
+        banks.append(PictureBank(*crops))
+    return banks
 
 
 def draw_pictures(
@@ -138,10 +161,7 @@ class Learner(nn.Module):
 
 
 def _run(
-    learner: Learner,
-    pictures: UInt8[np.ndarray, "shapes pictures side side 4"],
-    category: Int[Tensor, "shapes"],
-    config: RetrievalTrainConfig,
+    learner: Learner, banks: Sequence[PictureBank], config: RetrievalTrainConfig
 ) -> dict[str, float]:
     """All steps; leaves the averaged weights in the learner. Returns the last means."""
     device = torch.device(config.device)
@@ -156,8 +176,8 @@ def _run(
         for group in optimizer.param_groups:
             group["lr"] = rate
         rng = np.random.default_rng([config.seed, 1, step])
-        pixels, chosen = build_batch(pictures, config.batch, rng)
-        terms = learner(pixels.to(device), category[chosen].to(device))
+        pixels, category = build_batch(banks, config.batch, rng)
+        terms = learner(pixels.to(device), category.to(device))
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(learner.parameters(), 1.0)
@@ -171,9 +191,21 @@ def _run(
 
 
 def build_batch(
-    pictures: UInt8[np.ndarray, "shapes pictures side side 4"], count: int, rng: np.random.Generator
+    banks: Sequence[PictureBank], count: int, rng: np.random.Generator
 ) -> tuple[Float[Tensor, "two chosen 4 side side"], Int[Tensor, "chosen"]]:
-    """Two pictures of each of `count` shapes, varied: mirrored, recoloured, mask withheld."""
+    """Two varied pictures of each of `count` shapes, as many of each bank, and their categories."""
+    share = -(-count // len(banks))
+    drawn = [_drawn_pairs(bank, share, rng) for bank in banks]
+    pixels = torch.cat([pair for pair, _ in drawn], dim=1)
+    category = torch.cat([labels for _, labels in drawn])
+    return pixels[:, :count], category[:count]
+
+
+def _drawn_pairs(
+    bank: PictureBank, count: int, rng: np.random.Generator
+) -> tuple[Float[Tensor, "two chosen 4 side side"], Int[Tensor, "chosen"]]:
+    """Mirrored, recoloured, the mask withheld of some."""
+    pictures = bank.pictures
     shapes, numbers = pictures.shape[:2]
     chosen = rng.choice(shapes, size=count, replace=count > shapes)
     pairs = np.stack([rng.choice(numbers, size=2, replace=False) for _ in chosen], axis=1)
@@ -191,7 +223,7 @@ def build_batch(
     rgb = (rgb * gain + shift).clamp(0, 255)
     mask[torch.from_numpy(rng.random(rows) < _MASK_UNKNOWN)] = 1.0
     pixels = to_pixels(rgb, mask)
-    return pixels.view(2, count, *pixels.shape[1:]), torch.from_numpy(chosen)
+    return pixels.view(2, count, *pixels.shape[1:]), torch.from_numpy(bank.category[chosen])
 
 
 def _save(

@@ -70,6 +70,12 @@ class Picture:
     vertex: UInt16[np.ndarray, "rows columns"]
     keypoints_px: Float[np.ndarray, "keypoints 3"]
 
+    def object_mask(self, number: int) -> Bool[np.ndarray, "size size"]:
+        """Visible pixels of one object of the scene, at the size of the picture."""
+        mask = self.instance == 2 + number
+        factor = len(self.rgb) // len(mask)
+        return mask.repeat(factor, axis=0).repeat(factor, axis=1)
+
 
 class _Shard:
     def __init__(self, folder: Path) -> None:

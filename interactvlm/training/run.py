@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -97,15 +96,14 @@ def _publish(work: Any) -> Path:
     shards = SceneShards(config.data / "val")
     asked = EvaluateConfig(split="val", data=config.data, count=len(shards.scenes))
     thresholds = calibrate(list(ask_all(model, folder, shards, asked)))
-    everywhere = defaultdict(lambda: torch.ones(shards.num_vertices, dtype=torch.bool))
-    things = ask_objects(model, folder, shards, asked, everywhere)
-    gain, shift = calibrate_heat([(q.said["model"], q.truth) for q in things])
     with atomic_write(folder / "calibration.json") as temporary:
         temporary.write_text(json.dumps(asdict(thresholds), indent=2) + "\n")
     model.config = replace(
-        model.config, threshold=thresholds.model, no_contact_bias=thresholds.no_contact_bias,
-        heat_gain=gain, heat_shift=shift,
-    )  # fmt: skip
+        model.config, threshold=thresholds.model, no_contact_bias=thresholds.no_contact_bias
+    )
+    things = ask_objects(model, folder, shards, asked)  # answered as readily as users will have it
+    gain, shift = calibrate_heat([(q.said["model"], q.truth) for q in things])
+    model.config = replace(model.config, heat_gain=gain, heat_shift=shift)
     model.save_pretrained(folder)
     with atomic_write(folder / "training.json") as temporary:
         temporary.write_text(json.dumps(_summary(work), indent=2) + "\n")

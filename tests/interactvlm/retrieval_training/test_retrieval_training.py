@@ -10,7 +10,11 @@ import torch
 from interactvlm.errors import InputError
 from interactvlm.retrieval_training.config import RetrievalTrainConfig
 from interactvlm.retrieval_training.pictures import PictureChances, draw_picture
-from interactvlm.retrieval_training.run import build_batch, draw_pictures, train
+from interactvlm.retrieval_training.run import PictureBank, build_batch, draw_pictures, train
+from interactvlm.retrieval_training.scene_crops import scene_crops
+from interactvlm.synthetic.config import SynthConfig
+from interactvlm.synthetic.dataset import generate
+from interactvlm.synthetic.shards import SceneShards
 from object_retrieval.crops import square_crop
 from object_retrieval.picture_encoder import load_encoder
 from tests.object_retrieval.solids import SOLIDS, SolidLibrary, solid
@@ -91,12 +95,37 @@ def test_pictures_are_drawn_once(tmp_path, monkeypatch):
 
 def test_a_batch_holds_two_pictures_of_each_shape():
     pictures = np.random.default_rng(0).integers(0, 255, (5, 3, 16, 16, 4), dtype=np.uint8)
-    pixels, chosen = build_batch(pictures, 4, np.random.default_rng(1))
-    assert pixels.shape == (2, 4, 4, 16, 16) and len(set(chosen.tolist())) == 4
+    banks = [PictureBank(pictures, np.arange(5))]
+    pixels, category = build_batch(banks, 4, np.random.default_rng(1))
+    assert pixels.shape == (2, 4, 4, 16, 16) and len(set(category.tolist())) == 4
     assert float(pixels[:, :, :3].abs().amax()) <= 0.5
     assert set(pixels[:, :, 3].unique().tolist()) <= {0.0, 1.0}
     # Colours are 0 where the mask is.
     assert not (pixels[:, :, :3].abs().amax(2) * (pixels[:, :, 3] == 0)).any()
+
+
+def test_half_of_a_batch_is_of_the_scenes():
+    pictures = np.zeros((5, 3, 16, 16, 4), dtype=np.uint8)
+    banks = [PictureBank(pictures, np.full(5, at)) for at in (0, 1)]
+    pixels, category = build_batch(banks, 7, np.random.default_rng(1))
+    assert pixels.shape[:2] == (2, 7) and category.tolist() == [0, 0, 0, 0, 1, 1, 1]
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    config = SynthConfig(out=tmp_path_factory.mktemp("scenes"), split="val", count=3, views=2)
+    generate(config)
+    return config.out / config.split
+
+
+def test_crops_of_scenes_show_the_object(scenes):
+    categories = sorted({thing.label for scene in SceneShards(scenes).scenes
+                         for thing in scene.objects})  # fmt: skip
+    crops, category = scene_crops(scenes, categories, 3, 2, 32)
+    assert crops.shape == (len(category), 2, 32, 32, 4) and 0 < len(category) <= 3
+    assert (crops[..., 3] == 255).any(axis=(2, 3)).all()
+    with pytest.raises(InputError, match="no object of the library"):
+        scene_crops(scenes, ["submarine"], 3, 2, 32)
 
 
 def test_a_checkpoint_of_another_library_is_refused(tmp_path):
@@ -107,7 +136,12 @@ def test_a_checkpoint_of_another_library_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "settings, words",
-    [({"steps": 0}, "steps"), ({"pictures": 1}, "at least 2"), ({"batch": 0}, "batch")],
+    [
+        ({"steps": 0}, "steps"),
+        ({"pictures": 1}, "at least 2"),
+        ({"batch": 0}, "batch"),
+        ({"scene_pictures": 1}, "at least 2"),
+    ],
 )
 def test_settings_that_make_no_sense(settings, words):
     with pytest.raises(InputError, match=words):
