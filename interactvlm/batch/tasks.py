@@ -27,6 +27,7 @@ from interactvlm.photo_job import checked_device, load_model
 from interactvlm.photo_result import PhotoResult
 from interactvlm.provenance import weights_sha256
 from interactvlm.reconstruction.job import ReconstructResult, run_reconstruct
+from interactvlm.reconstruction_inputs.map_files import split_choice
 from interactvlm.results import shown_label
 from renders.cache import content_key
 
@@ -138,10 +139,24 @@ def _request(task: Task, template: Any, row: Row) -> Any:
 
 def _item(row: Row, request: Any, settings: dict[str, Any], task: str) -> Item:
     # The request holds the row's inputs and all settings but the content of the weights.
-    asked = json.dumps(_meaning(asdict(request)), default=_stamped, sort_keys=True)
+    asked = json.dumps(
+        [_meaning(asdict(request)), _map_files(request)], default=_stamped, sort_keys=True
+    )
     key = content_key(task, settings.get("weights_sha256"), asked)
     label = "; ".join(request.labels) or shown_label("")
     return Item(key, row.number, request.photo, label, request, _skip(row.values))
+
+
+def _map_files(request: Any) -> list[Path]:
+    """Files of masks and depth, which requests name by text that may choose a part of them."""
+    named = [getattr(request, name, None) for name in _MAPS]
+    files = []
+    for text in filter(None, named):
+        try:
+            files.append(split_choice(text)[0])
+        except InputError:  # told when the item's turn comes
+            files.append(Path(text))
+    return files
 
 
 def _skip(values: Mapping[str, Any]) -> str:

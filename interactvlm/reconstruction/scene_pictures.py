@@ -3,8 +3,6 @@
 Knows meshes, cameras and colours; knows no fit and no files.
 """
 
-import math
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -12,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from interactvlm.pictures import INK, heat_colours
+from object_retrieval.views import Studio, picture_of
 from renders.camera import Camera
 from renders.mesh import Mesh, face_normals
 from renders.rasterizer import visible_pixels
@@ -20,7 +19,9 @@ HUMAN, OBJECT = (0.42, 0.62, 0.86), (0.95, 0.76, 0.30)
 TURNS_DEG = (0, 60, 120, 180, 240, 300)
 _SMALLEST_PX, _LARGEST_PX = 512, 1280
 _TILE_PX = 420
-_HEIGHT_DEG = 15.0
+_COLUMNS = 4
+_FRONT_DEG, _HEIGHT_DEG = -90.0, 15.0
+"""Where the first view of the turntable stands: on the photo's side, a little above."""
 
 
 def coloured(
@@ -74,39 +75,20 @@ def overlay(photo: Image.Image, camera: Camera, scene: Mesh, share: float = 0.8)
     return _image(both)
 
 
-def turntable(scene: Mesh, titles: bool = True) -> Image.Image:
+def turntable(scene: Mesh) -> Image.Image:
     """The scene from six sides, from a little above the camera's horizon, and from above."""
-    middle = (scene.vertices.amax(0) + scene.vertices.amin(0)) / 2
-    reach = float((scene.vertices - middle).norm(dim=1).max())
-    distance = reach / math.sin(math.radians(20)) * 1.02
-    up = torch.tensor([0.0, -1.0, 0.0])
-    tiles = []
-    for turn in TURNS_DEG:
-        a, h = math.radians(turn), math.radians(_HEIGHT_DEG)
-        away = torch.tensor([math.sin(a) * math.cos(h), -math.sin(h), -math.cos(a) * math.cos(h)])
-        tiles.append((f"{turn} deg", _seen_from(scene, middle + distance * away, middle, up)))
-    above = middle + distance * torch.tensor([0.0, -1.0, 0.0])
-    tiles.append(("above", _seen_from(scene, above, middle, torch.tensor([0.0, 0.0, 1.0]))))
-    columns = 4
-    rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * _TILE_PX, rows * _TILE_PX), "white")
+    x, y, z = scene.vertices.unbind(1)
+    upright = Mesh(torch.stack([x, z, -y], dim=1), scene.faces, scene.vertex_colors)
+    views = [(f"{turn} deg", Studio(_FRONT_DEG + turn, _HEIGHT_DEG)) for turn in TURNS_DEG]
+    views.append(("above", Studio(_FRONT_DEG, 89.0)))
+    rows = -(-len(views) // _COLUMNS)
+    sheet = Image.new("RGB", (_COLUMNS * _TILE_PX, rows * _TILE_PX), "white")
     pen = ImageDraw.Draw(sheet)
-    for index, (title, tile) in enumerate(tiles):
-        x, y = index % columns * _TILE_PX, index // columns * _TILE_PX
-        sheet.paste(tile, (x, y))
-        if titles:
-            pen.text((x + 10, y + 8), title, INK, ImageFont.load_default(15))
+    for index, (title, studio) in enumerate(views):
+        left, top = index % _COLUMNS * _TILE_PX, index // _COLUMNS * _TILE_PX
+        sheet.paste(Image.fromarray(picture_of(upright, _TILE_PX, studio)), (left, top))
+        pen.text((left + 10, top + 8), title, INK, ImageFont.load_default(15))
     return sheet
-
-
-def _seen_from(
-    scene: Mesh,
-    eye: Float[Tensor, "3"],
-    target: Float[Tensor, "3"],
-    up: Float[Tensor, "3"],
-) -> Image.Image:
-    camera = Camera.look_at(eye, target, up, 40.0, 2 * _TILE_PX, 2 * _TILE_PX)
-    return _image(draw(scene, camera)[0]).resize((_TILE_PX, _TILE_PX), Image.Resampling.BOX)
 
 
 def _image(pixels: Float[Tensor, "height width 3"]) -> Image.Image:

@@ -169,6 +169,22 @@ def test_names_that_are_no_text_have_a_key(listed, tmp_path):
     assert len(item.key) == 64
 
 
+def test_a_changed_mask_is_other_work(listed, tmp_path):
+    template = ReconstructRequest(photo=NO_FILE, out=NO_FILE, label="chair")
+    mask = tmp_path / "m.png"
+
+    def key(cell):
+        (item,) = listed(f"photo,object_mask\na.jpg,{cell}\n", template, "reconstruct").items
+        return item.key
+
+    missing = key("m.png")
+    mask.write_bytes(b"one")
+    keys = [missing, key("m.png"), key("m.png:3")]
+    assert keys[1] == key("m.png")
+    mask.write_bytes(b"another")
+    assert len({*keys, key("m.png"), key("m.png:3")}) == 5
+
+
 def test_a_row_to_reconstruct_names_one_object_and_its_files(listed, tmp_path):
     template = ReconstructRequest(photo=NO_FILE, out=NO_FILE, label="chair")
     content = (
