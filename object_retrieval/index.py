@@ -1,18 +1,17 @@
-"""Exact search for the vectors of largest inner product, in a matrix on disk.
+"""Exact search for the vectors of largest inner product, in a matrix mapped from disk.
 
 Every row is looked at. One or two queries are multiplied in half precision, as the rows are
 stored, which reads each byte once and converts nothing; more queries share one conversion of each
 block. Either way the rows that rounding leaves in question are computed again in double precision,
-so the answer is that of exact arithmetic on the stored numbers. Blocks are read into one small
-buffer per thread: it stays in the cache, and costs less than the page faults of a mapped file.
-Plain twin: in the tests.
+so the answer is that of exact arithmetic on the stored numbers. Memory is bounded: pages of a
+block are given back before the next. Plain twin: in the tests.
 """
 
-import threading
+import mmap
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +31,10 @@ from renders.errors import AssetError, InputError
 _HALF_ROUNDING, _HALF_TINY = 2.0**-11, 2.0**-25
 """Relative and absolute rounding error of half precision."""
 _SINGLE_ROUNDING = 2.0**-24
-_BLOCK_BYTES = 4 * 2**20
-"""Rows that a thread reads and multiplies at a time as they are."""
-_CONVERTED_BYTES = 2**20
-"""The same where they are converted; their single precision twins still fit the cache."""
+_MAPPED_BYTES = 128 * 2**20
+"""Rows mapped at a time when they are multiplied as they are."""
+_CONVERTED_BYTES = 2**21
+"""Rows converted at a time; their single precision twins still fit the cache."""
 _FEW_QUERIES = 2
 """Up to so many, multiplying twice is cheaper than converting."""
 _RESCORED_AT_ONCE = 4096
@@ -52,7 +51,7 @@ class SearchResult:
 
 
 class VectorIndex:
-    """A finished index on disk; safe to use from several threads and processes."""
+    """A finished index, mapped from disk; safe to use from several processes."""
 
     def __init__(self, folder: Path, *, key: str | None = None) -> None:
         """Opens an index and checks that its files belong together.
@@ -136,10 +135,11 @@ class VectorIndex:
     ) -> tuple[Int[Tensor, "found"], Float[Tensor, "found"]]:
         """The best of the candidates by their product in double precision."""
         scores = []
-        with _Rows(self.folder, self.info) as stored:
+        with _Rows(self.folder, self.info) as mapped:
             for part in rows.split(_RESCORED_AT_ONCE):
                 # Sums along rows, not a matrix product: equal rows then give equal sums.
-                scores.append((stored.picked(part).double() * query).sum(1))
+                scores.append((mapped.matrix[part].double() * query).sum(1))
+                mapped.give_back(0, self.info.count)
         score = torch.cat(scores)
         # The candidates are in the order of their rows, and the sort keeps that among equals.
         order = score.sort(descending=True, stable=True).indices[:top]
@@ -158,6 +158,8 @@ class _Survivors:
     def take(self, scores: Float[Tensor, "rows"], start: int, error: float) -> None:
         """Adds a block whose scores are within `error` of the truth."""
         # Most blocks hold no row above the bound: then nothing is sorted.
+        if float(scores.max()) < self._bound:
+            return
         near = (scores >= self._bound).nonzero().flatten()
         values = scores[near]
         self._found.append((near + start, values))
@@ -174,49 +176,33 @@ class _Survivors:
 
 
 class _Rows:
-    """The stored matrix, read in pieces; every thread has a stream and a buffer of its own."""
+    """The stored matrix, mapped; pages can be given back."""
 
     def __init__(self, folder: Path, info: IndexInfo) -> None:
-        self.info = info
-        self._path = folder / VECTORS
-        self._own = threading.local()
-        self._streams: list[FileIO] = []
+        self._stream = open(folder / VECTORS, "rb")  # noqa: SIM115 - closed by `__exit__`
+        # Not copy on write: systems refuse such a map of a file larger than their memory.
+        self._map = mmap.mmap(self._stream.fileno(), 0, access=mmap.ACCESS_READ)
+        values = np.frombuffer(self._map, np.float16, info.count * info.dim, HEADER_BYTES)
+        with warnings.catch_warnings():
+            # Torch warns that this memory must not be written; nothing writes.
+            warnings.simplefilter("ignore")
+            self.matrix = torch.from_numpy(values).view(info.count, info.dim)
+        self._row_bytes = 2 * info.dim
 
-    def block(self, start: int, stop: int) -> Float[Tensor, "rows dim"]:
-        """Rows `start` to `stop`, valid until this thread reads again."""
-        size = (stop - start) * self.info.dim
-        buffer = getattr(self._own, "buffer", None)
-        if buffer is None or len(buffer) < size:
-            buffer = self._own.buffer = np.empty(size, dtype=np.float16)
-        self._read(start, buffer[:size])
-        return torch.from_numpy(buffer[:size]).view(stop - start, self.info.dim)
-
-    def picked(self, rows: Int[Tensor, "rows"]) -> Float[Tensor, "rows dim"]:
-        """Some rows, in the order asked."""
-        found = np.empty((len(rows), self.info.dim), dtype=np.float16)
-        for at, row in enumerate(rows.tolist()):
-            self._read(row, found[at])
-        return torch.from_numpy(found)
-
-    def _read(self, row: int, into: np.ndarray) -> None:
-        stream = getattr(self._own, "stream", None)
-        if stream is None:
-            stream = self._own.stream = FileIO(self._path)
-            self._streams.append(stream)
-        stream.seek(HEADER_BYTES + 2 * row * self.info.dim)
-        left = into.data.cast("B")
-        while len(left):
-            count = stream.readinto(left)
-            if not count:
-                raise AssetError(f"vector index was cut while it was read: {str(self._path)!r}")
-            left = left[count:]
+    def give_back(self, start: int, stop: int) -> None:
+        """Lets the system drop the pages of these rows from this process."""
+        if not hasattr(mmap, "MADV_DONTNEED"):
+            return  # Windows trims the working set by itself
+        first = (HEADER_BYTES + start * self._row_bytes) // mmap.PAGESIZE * mmap.PAGESIZE
+        end = HEADER_BYTES + stop * self._row_bytes
+        self._map.madvise(mmap.MADV_DONTNEED, first, end - first)
 
     def __enter__(self) -> "_Rows":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for stream in self._streams:
-            stream.close()
+        # The map itself closes with its last tensor.
+        self._stream.close()
 
 
 @dataclass(frozen=True)
@@ -228,7 +214,7 @@ class _Multiplication:
     error: float
     """How far a score may be from the truth."""
     block_bytes: int
-    """Size of a thread's block."""
+    """Size of a block, all threads together."""
 
 
 def _as_stored(unit: Float[Tensor, "queries dim"], info: IndexInfo) -> _Multiplication:
@@ -244,7 +230,7 @@ def _as_stored(unit: Float[Tensor, "queries dim"], info: IndexInfo) -> _Multipli
     return _Multiplication(
         lambda block: torch.stack([torch.mv(block, query) for query in half]).float(),
         error,
-        _BLOCK_BYTES,
+        _MAPPED_BYTES,
     )
 
 
@@ -263,14 +249,19 @@ def _blocks(rows: _Rows, how: _Multiplication) -> Iterator[tuple[int, Tensor]]:
     Blocks are spread over as many threads as torch may use, because torch multiplies a matrix of
     half precision with a vector on one. The caller's thread count is left as it was.
     """
-    threads, count = torch.get_num_threads(), rows.info.count
-    step = max(1, how.block_bytes // (2 * rows.info.dim))
+    threads = torch.get_num_threads()
+    count, dim = rows.matrix.shape
+    step = max(1, how.block_bytes // (2 * dim * threads))
     starts = range(0, count, step)
 
     def scores(start: int) -> Tensor:
-        return how.scores(rows.block(start, min(start + step, count)))
+        stop = min(start + step, count)
+        found = how.scores(rows.matrix[start:stop])
+        rows.give_back(start, stop)
+        return found
 
     try:
+        torch.set_num_threads(1)  # the caller's own small sums must not wait for a busy core
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield from zip(starts, pool.map(scores, starts), strict=True)
     finally:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional
 from trimesh.remesh import subdivide_to_size
 
 from hoi_fit.similarity import Similarity
@@ -23,12 +24,13 @@ from interactvlm.reconstruction.scene import Scene, ShapeCandidate, stands_uprig
 from interactvlm.results import ContactMap
 from interactvlm.synthetic.contact import object_heat
 from interactvlm.synthetic.dataset import full_body
-from interactvlm.synthetic.posing import pose_scene
+from interactvlm.synthetic.posing import PERSON, PosedScene, pose_scene
 from interactvlm.synthetic.scene import PlacedObject
 from interactvlm.synthetic.shards import SceneRecord, SceneShards
 from interactvlm.synthetic.stored_scene import stored_state
 from renders.camera import Camera
 from renders.mesh import Mesh
+from renders.rasterizer import rasterize
 
 EDGE_M = 0.04
 """Longest edge of an object's mesh, so that its vertices can carry contact."""
@@ -36,7 +38,9 @@ _COVERED_M = 0.002
 """A vertex this deep inside another solid of its object is no surface."""
 DEFAULT_SIZE_SPREAD = 0.15
 """Of the logarithm of the scale: as for a mesh whose size is only roughly known."""
-PERSON = 1
+FINE_PX = 512
+"""Side of the true masks. Masks of users' photos are as fine; a stored picture is a quarter of it,
+and a pixel of that is 2 % of many an object."""
 _Z_FROM_Y_UP = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 """Turns an object with y up and its front towards +z into the generator's frame."""
 
@@ -54,7 +58,9 @@ class SeenObject:
     """1 where the body touches; 0 on vertices inside the object."""
     camera_from_object: Similarity
     mask: Bool[Tensor, "height width"]
-    """Its visible pixels."""
+    """Its visible pixels in the picture."""
+    fine_mask: Bool[Tensor, "rows columns"]
+    """The same at the size of the true masks."""
 
     def placed(self) -> Mesh:
         """The object where it truly stands."""
@@ -67,14 +73,13 @@ class SeenScene:
 
     index: int
     photo: Image.Image
-    camera: Camera
-    """Its pose is the identity."""
+    fine_camera: Camera
+    """At the size of the true masks; its pose is the identity."""
     body: Mesh
     """Of Anny's full topology."""
     contact: dict[str, Bool[Tensor, "verts"]]
     """On the body, per label."""
-    person_mask: Bool[Tensor, "height width"]
-    others: Bool[Tensor, "height width"]
+    fine_covered: Bool[Tensor, "rows columns"]
     """Pixels of the person or any object."""
     objects: tuple[SeenObject, ...]
 
@@ -90,13 +95,13 @@ class SeenScene:
             upright=stands_upright(seen.label, seen.mesh),
         )  # fmt: skip
         return Scene(
-            photo=self.photo,
-            camera=self.camera,
-            body=BodyInCamera("anny", self.body.vertices, self.camera),
+            photo=self.photo.resize((FINE_PX, FINE_PX)),
+            camera=self.fine_camera,
+            body=BodyInCamera("anny", self.body.vertices, self.fine_camera),
             label=seen.label,
-            object_mask=seen.mask,
+            object_mask=seen.fine_mask,
             candidates=(shape,),
-            person_mask=self.others,
+            person_mask=self.fine_covered,
             contact=contact,
         )
 
@@ -120,18 +125,40 @@ def _seen_scene(shards: SceneShards, index: int, scene: SceneRecord, least_px: i
     body = Mesh(world @ at[:3, :3].T + at[:3, 3], get_topology("anny").faces)
     truth = torch.from_numpy(shards.contact(scene))
     instance = torch.from_numpy(picture.instance)
+    fine_camera = camera.resized(FINE_PX, FINE_PX)
+    fine = _fine_instances(posed, at, fine_camera, instance)
     objects = []
     for i, (record, thing) in enumerate(zip(scene.objects, state.objects, strict=True)):
         mask = instance == PERSON + 1 + i
         if record.touched and int(mask.sum()) >= least_px:
             mesh, heat = _with_heat(thing, world)
             pose = _camera_from_object(at.double().numpy(), thing.world_from_object)
-            objects.append(SeenObject(index, record.label, record.instance, mesh, heat, pose, mask))
+            objects.append(
+                SeenObject(
+                    index, record.label, record.instance, mesh, heat, pose, mask,
+                    fine == PERSON + 1 + i,
+                )
+            )  # fmt: skip
     contact = {r.label: c for r, c in zip(scene.objects, truth, strict=True) if r.touched}
     return SeenScene(
-        index, Image.fromarray(picture.rgb), camera, body, contact, instance == PERSON,
-        instance > 0, tuple(objects),
-    )  # fmt: skip
+        index, Image.fromarray(picture.rgb), fine_camera, body, contact, fine > 0, tuple(objects)
+    )
+
+
+def _fine_instances(
+    posed: PosedScene,
+    camera_from_world: Float[Tensor, "4 4"],
+    camera: Camera,
+    shown: UInt8[Tensor, "height width"],
+) -> Int[Tensor, "rows columns"]:
+    """What every pixel of a finer picture shows; nothing where `shown`, the picture itself, shows
+    none of it: there the foreground hides it."""
+    turn, shift = camera_from_world[:3, :3], camera_from_world[:3, 3]
+    vertices = torch.from_numpy(posed.vertices_world) @ turn.T + shift
+    drawn = rasterize(Mesh(vertices, torch.from_numpy(posed.faces)), camera)
+    instance = torch.from_numpy(np.append(posed.instance_of_face, 0))[drawn.face_index.long()]
+    near = functional.max_pool2d((shown > 0).float()[None, None], 3, stride=1, padding=1)
+    return instance * (functional.interpolate(near, size=instance.shape)[0, 0] > 0)
 
 
 def _with_heat(

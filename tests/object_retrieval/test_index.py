@@ -77,7 +77,7 @@ def test_search_equals_plain_search(tmp_path_factory, count, dim, top, seed, wid
 def test_blocks_do_not_change_the_answer(close_calls, monkeypatch):
     index, stored, base = close_calls
     rows, _ = search_plain(stored, base, 10)
-    monkeypatch.setattr("object_retrieval.index._BLOCK_BYTES", 96 * 2 * 3)
+    monkeypatch.setattr("object_retrieval.index._MAPPED_BYTES", 96 * 2 * 3)
     monkeypatch.setattr("object_retrieval.index._CONVERTED_BYTES", 96 * 2 * 3)
     for queries in (1, 5):
         asked = torch.from_numpy(base)[None].expand(queries, -1)
