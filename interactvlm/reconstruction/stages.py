@@ -20,21 +20,21 @@ from human_recovery.body_fit import fit_body
 from human_recovery.body_state import BodyInCamera
 from human_recovery.keypoint_files import Keypoints2D, read_keypoints
 from human_recovery.topology import get_topology
-from human_recovery.topology_map import topology_map
 from interactvlm.assets_dir import default_weights
-from interactvlm.body_transfer import carried_over
+from interactvlm.body_transfer import on_topology
 from interactvlm.errors import InputError
 from interactvlm.object_file import load_object, y_up
 from interactvlm.photo import Box, Photo, checked_box
 from interactvlm.photo_job import checked_device, load_model
+from interactvlm.reconstruction.candidate_files import heat_of
 from interactvlm.reconstruction.request import ReconstructRequest
 from interactvlm.reconstruction.scene import (
     ShapeCandidate,
-    contact_of,
     fine_mesh,
-    heat_of,
+    require_usable,
     stands_upright,
 )
+from interactvlm.reconstruction.scene_folder import contact_of
 from interactvlm.reconstruction_inputs.masks import (
     TowerMasks,
     grabcut,
@@ -193,7 +193,7 @@ def body_contact(sight: Sight, topology: str) -> ContactMap | None:
     if not request.use_contact:
         return None
     if request.contact is not None:
-        found = contact_of(request.contact, request.label)
+        found = contact_of(request.contact, request.label, topology)
     elif not sight.knows_label:
         sight.notes.append(
             f"the model was never taught {request.label!r}, so it is placed without contact; "
@@ -206,9 +206,7 @@ def body_contact(sight: Sight, topology: str) -> ContactMap | None:
         (found,) = sight.model.predict_contact(sight.photo.image, [request.label], box_xyxy_px=box)
     if not found.in_contact:
         sight.notes.append(f"no contact between body and {request.label!r} was found")
-    if found.topology == topology:
-        return found
-    return carried_over(found, topology_map(found.topology, topology))
+    return on_topology(found, topology)
 
 
 def shape_candidates(sight: Sight, mask: Mask) -> list[ShapeCandidate]:
@@ -287,10 +285,6 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
     assert request.object_mesh is not None
     shape = load_object(request.object_mesh, request.up)
     sight.notes.extend(shape.notes)
-    if not len(shape.faces):
-        raise InputError(
-            f"the fit needs an object with triangles, found points only: {shape.path!r}"
-        )
     points = y_up(shape.points, request.up)
     extent = float((points.amax(0) - points.amin(0)).max())
     wanted, spread = extent, DEFAULT_SIZE_SPREAD
@@ -306,7 +300,9 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
                 f"the mesh is {extent:.3g} units large, which no {category} is in metres; it is "
                 f"taken to be {wanted:.2f} m, as the library's are; --size-m says it"
             )
-    mesh = fine_mesh(Mesh(points * (wanted / extent), shape.faces))
+    mesh = Mesh(points * (wanted / extent), shape.faces)
+    require_usable(mesh, shape.path)
+    mesh = fine_mesh(mesh)
     return ShapeCandidate(
         Path(shape.path).name, "file", mesh, spread,
         upright=stands_upright(category or request.label, mesh),
