@@ -185,7 +185,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100
 
 
 def _is_inside(value: Any) -> bool:
@@ -197,8 +197,8 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_is_text, "a text"),
     "source": (_is_text, "a text"),
     "affordance": (_is_text, "a text"),
-    "score": (_is_number, "a number of at least 0"),
-    "size_spread": (_is_number, "a number of at least 0"),
+    "score": (_is_number, "a number from 0 to 100"),
+    "size_spread": (_is_number, "a number from 0 to 100"),
     "upright": (lambda value: isinstance(value, bool), "true or false"),
     "mesh": (_is_inside, "a file inside the folder"),
     "heat": (lambda value: value is None or _is_inside(value), "a file inside the folder or null"),

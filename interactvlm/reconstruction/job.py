@@ -19,14 +19,13 @@ from interactvlm.provenance import package_version, provenance_of
 from interactvlm.reconstruction import stages
 from interactvlm.reconstruction.page import reconstruction_page
 from interactvlm.reconstruction.placing import (
-    HEAT_THRESHOLD,
     Reconstruction,
     brought_together,
     place_object,
     require_parameters,
 )
 from interactvlm.reconstruction.request import STAGES, ReconstructRequest, stage_of_flag
-from interactvlm.reconstruction.scene import Scene
+from interactvlm.reconstruction.scene import HEAT_THRESHOLD, Scene
 from interactvlm.reconstruction.scene_folder import JOINT_FILE, load_scene, save_scene
 from interactvlm.reconstruction.scene_pictures import (
     HUMAN,

@@ -19,6 +19,8 @@ from object_retrieval.procedural.objects import GRIP_FRAME
 from renders.camera import Camera
 from renders.mesh import Mesh, mesh_hash
 
+HEAT_THRESHOLD = 0.5
+"""Heat from which a vertex of the object counts as touched."""
 STANDS_FROM_M = 0.7
 """Smaller things are carried about and may lie any way."""
 _SIZES_M = (1e-3, 100.0)

@@ -100,6 +100,19 @@ class Sight:
             self.model, self.photo, self.request.label, box_xyxy_px=self.person_box
         )
 
+    @cached_property
+    def sam_masks(self) -> dict[str, Mask]:
+        """What SAM sees in the boxes of "person" and "object"; the photo is encoded once for both.
+
+        Left out are those whose box or whose need of one is missing. Raises InputError when a box
+        holds nothing.
+        """
+        boxes = {
+            "person": None if self.request.person_mask else self.person_box,
+            "object": None if self.request.object_mask else self.object_box,
+        }
+        return _by_sam(self, {name: box for name, box in boxes.items() if box is not None})
+
     @property
     def knows_label(self) -> bool:
         """Whether the model can be asked about the label."""
@@ -127,7 +140,7 @@ def object_mask(sight: Sight) -> Mask:
     if sight.request.sam is not None:
         if box is None:
             raise InputError("SAM needs to know where the object is; give --box too")
-        return _by_sam(sight, box)
+        return sight.sam_masks["object"]
     seen = None if sight.tower is None else sight.tower.object
     if box is None:
         if seen is None:
@@ -151,7 +164,7 @@ def person_mask(sight: Sight) -> Mask | None:
     if given is not None:
         return torch.from_numpy(read_mask(given, sight.photo, notes=sight.notes))
     if sight.request.sam is not None and sight.person_box is not None:
-        return _by_sam(sight, sight.person_box)
+        return sight.sam_masks["person"]
     if sight.tower is None or sight.tower.person is None:
         return None
     return torch.from_numpy(sight.tower.person)
@@ -325,16 +338,20 @@ def _tower_evidence(photo: Photo, tower: TowerMasks) -> tuple[Keypoints2D, Surfa
     )
 
 
-def _by_sam(sight: Sight, box: Box) -> Mask:
+def _by_sam(sight: Sight, boxes: dict[str, Box]) -> dict[str, Mask]:
     from interactvlm.open_models.loading import Source
     from interactvlm.open_models.masks import MaskPrompt, Segmenter
 
     assert sight.request.sam is not None
     segmenter = Segmenter(Source(sight.request.sam, device=checked_device(sight.request.device)))
-    masks, _ = segmenter.segment(sight.photo.image, [MaskPrompt(sight.photo.image_box(box))])
-    if not masks[0].any():
-        raise InputError(f"SAM found nothing in the box {box}; give a mask or another box")
-    return torch.from_numpy(masks[0])
+    prompts = [MaskPrompt(sight.photo.image_box(box)) for box in boxes.values()]
+    masks, _ = segmenter.segment(sight.photo.image, prompts)
+    for (name, box), mask in zip(boxes.items(), masks, strict=True):
+        if not mask.any():
+            raise InputError(
+                f"SAM found no {name} in the box {box}; give a mask (--{name}-mask) or another box"
+            )
+    return {name: torch.from_numpy(mask) for name, mask in zip(boxes, masks, strict=True)}
 
 
 def _inside(photo: Photo, box: Box) -> np.ndarray:
