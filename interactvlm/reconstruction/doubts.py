@@ -68,7 +68,7 @@ def _of_depth(scene: Scene) -> list[str]:
     if not len(seen):
         return ["the depth map knows nothing where the object is, so it was not used"]
     seen_m, body_m = float(seen.median()), _away_m(scene.body.vertices_m)
-    if body_m / _FARTHEST <= seen_m <= body_m * _FARTHEST:
+    if not _far_apart(seen_m, body_m):
         return []
     return [
         f"the depth map says {seen_m:.3g} m where the object is, and the body stands "
@@ -77,8 +77,8 @@ def _of_depth(scene: Scene) -> list[str]:
 
 
 def _of_distance(scene: Scene, placed_m: Float[Tensor, "verts 3"]) -> list[str]:
-    body_m, object_m = _away_m(scene.body.vertices_m), _away_m(placed_m)
-    if body_m <= 0 or object_m <= 0 or (body_m / _FARTHEST <= object_m <= body_m * _FARTHEST):
+    object_m, body_m = _away_m(placed_m), _away_m(scene.body.vertices_m)
+    if not _far_apart(object_m, body_m):
         return []
     return [
         f"the object was placed {object_m:.3g} m away and the body stands {body_m:.3g} m away; the "
@@ -89,6 +89,12 @@ def _of_distance(scene: Scene, placed_m: Float[Tensor, "verts 3"]) -> list[str]:
 def _away_m(vertices_m: Float[Tensor, "verts 3"]) -> float:
     """How far away a thing stands along the camera's axis."""
     return float(vertices_m[:, 2].median())
+
+
+def _far_apart(first_m: float, second_m: float) -> bool:
+    """Whether two distances contradict each other; those behind the camera are told elsewhere."""
+    near, far = sorted((first_m, second_m))
+    return near > 0 and far > near * _FARTHEST
 
 
 def _of_contact(scene: Scene, candidate: ShapeCandidate) -> list[str]:

@@ -160,7 +160,12 @@ def brought_together(found: Reconstruction) -> Reconstruction:
         contact_m=met.contact_m[1],
     )  # fmt: skip
     shared = shared_cm3(moved.body_mesh, placed(found.candidate.mesh, met.pose))
-    return replace(found, scene=moved, fit=fit, together=met, penetration_cm3=shared)
+    notes = found.notes
+    if met.stopped == "diverged":
+        notes += ("moving body and object together met numbers that are not finite and stopped",)
+    return replace(
+        found, scene=moved, fit=fit, together=met, penetration_cm3=shared, notes=notes
+    )  # fmt: skip
 
 
 def require_parameters(scene: Scene) -> BodyState:

@@ -11,6 +11,7 @@ import trimesh
 from PIL import Image
 
 from hoi_fit.problem import FitSettings
+from human_recovery.body_state import load_body
 from interactvlm.cli.main import main
 from interactvlm.reconstruction import placing, scene_pictures
 from interactvlm.reconstruction.scene import Scene
@@ -166,6 +167,9 @@ REFUSED = {
     "depth all NaN": (
         lambda f, s: np.save(f / "depth.npy", np.full((SIDE_PX, SIDE_PX), np.nan)), "no depth",
     ),
+    "depth beyond all numbers": (
+        lambda f, s: np.save(f / "depth.npy", np.full((SIDE_PX, SIDE_PX), 1e30)), "too large",
+    ),
 }  # fmt: skip
 
 
@@ -177,7 +181,7 @@ def test_it_is_refused_in_one_sentence(scene, tmp_path, capsys, quick, case):
     assert main(["fit", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert reason in said and len(said.splitlines()) == 1
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "out" / "scene.glb").exists()
 
 
 def test_the_joint_body_of_an_earlier_fit_goes_when_the_next_one_has_none(
@@ -187,3 +191,15 @@ def test_the_joint_body_of_an_earlier_fit_goes_when_the_next_one_has_none(
     (tmp_path / "body_joint.npz").write_text("of an earlier fit")
     assert main(["fit", str(tmp_path)]) == 0
     assert not (tmp_path / "body_joint.npz").exists()
+
+
+def test_a_joint_search_that_meets_no_numbers_leaves_the_fit_and_says_so(
+    scene, tmp_path, capsys, quick, monkeypatch
+):
+    monkeypatch.setattr("hoi_fit.joint.penetration", lambda *given: torch.full((1,), torch.nan))
+    save_scene(tmp_path, scene)
+    assert main(["fit", str(tmp_path), "--joint", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["together"]["stopped"] == "diverged"
+    assert any("not finite" in note for note in told["notes"])
+    assert np.allclose(load_body(tmp_path / "body_joint.npz").vertices_m, scene.body.vertices_m)
