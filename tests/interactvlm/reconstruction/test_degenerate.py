@@ -68,6 +68,9 @@ ENDS = {
         lambda s: replace(s, object_mask=~_mask(slice(30, 60), slice(30, 60))), "edge of the photo",
     ),
     "one pixel left out": (lambda s: replace(s, object_mask=~_mask(0, 0)), "edge of the photo"),
+    "mask far from the contact": (
+        lambda s: replace(s, object_mask=_mask(slice(2, 12), slice(2, 12))), "hardly overlaps",
+    ),
     "inside the person": (
         lambda s: replace(s, person_mask=s.person_mask | s.object_mask), "covers 100 %",
     ),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from human_recovery.topology_map import topology_map
 from interactvlm.body_transfer import on_topology
@@ -54,6 +55,11 @@ def test_a_depth_of_another_size_is_scaled_and_unknown_depth_stays_unknown(folde
     assert any("depth map" in note and "scaled" in note for note in back.notes)
     save_scene(folder, replace(back, depth_m=back.depth_m.index_fill(0, torch.tensor([0]), np.nan)))
     assert load_scene(folder).depth_m[0].isnan().all()
+
+
+def test_the_photo_of_the_last_run_goes_before_another_one_of_the_user(folder, scene):
+    Image.new("RGB", (16, 16)).save(folder / "photo.jpg")
+    assert load_scene(folder).photo.size == scene.photo.size
 
 
 def test_a_camera_and_masks_of_another_size_meet_at_the_size_of_the_photo(folder, scene):
