@@ -68,6 +68,17 @@ def test_a_camera_and_masks_of_another_size_meet_at_the_size_of_the_photo(folder
     assert torch.allclose(load_scene(folder).camera.intrinsics, scene.camera.intrinsics)
 
 
+def test_a_photo_that_is_worked_on_scaled_down_has_its_camera_and_masks_at_that_size(
+    folder, scene, monkeypatch
+):
+    monkeypatch.setattr("interactvlm.photo.WORKING_PIXELS", SIDE_PX * SIDE_PX // 4)
+    back = load_scene(folder)
+    assert back.photo.size == (back.camera.width_px, back.camera.height_px) == (SIDE_PX // 2,) * 2
+    assert tuple(back.object_mask.shape) == (SIDE_PX // 2,) * 2
+    assert torch.allclose(back.body.vertices_m, scene.body.vertices_m)
+    assert any("to bound memory" in note for note in back.notes)
+
+
 def test_a_body_of_a_common_regressor_is_read(folder, scene):
     """HMR 2.0 tells vertices, a place and the focal length of its own camera."""
     vertices = np.random.default_rng(0).normal(size=(6890, 3)).astype(np.float32) * 0.3
