@@ -14,10 +14,12 @@ from hoi_fit.problem import FitSettings
 from human_recovery.body_state import load_body
 from interactvlm.cli.main import main
 from interactvlm.reconstruction import placing, scene_pictures
+from interactvlm.reconstruction.job import run_reconstruct
+from interactvlm.reconstruction.request import ReconstructRequest
 from interactvlm.reconstruction.scene import Scene
-from interactvlm.reconstruction.scene_folder import save_scene
+from interactvlm.reconstruction.scene_folder import load_scene, save_scene
 from renders.mesh import Mesh
-from tests.interactvlm.reconstruction.chair_scene import SIDE_PX
+from tests.interactvlm.reconstruction.chair_scene import SIDE_PX, as_mesh
 
 
 @pytest.fixture
@@ -206,3 +208,23 @@ def test_a_joint_search_that_meets_no_numbers_leaves_the_fit_and_says_so(
     assert told["together"]["stopped"] == "diverged"
     assert any("not finite" in note for note in told["notes"])
     assert np.allclose(load_body(tmp_path / "body_joint.npz").vertices_m, scene.body.vertices_m)
+
+
+def test_files_of_the_result_folder_itself_may_be_given(scene, tmp_path, quick):
+    (first,) = scene.candidates
+    ball = trimesh.creation.icosphere(subdivisions=1, radius=0.3)
+    other = replace(first, name="ball", mesh=as_mesh(ball), heat=None)
+    save_scene(tmp_path, replace(scene, candidates=(other, first)))
+    request = ReconstructRequest(
+        photo=tmp_path / "photo.png", out=tmp_path, label="chair", camera=tmp_path / "camera.json",
+        body=tmp_path / "body.npz", object_mask=str(tmp_path / "object_mask.png"),
+        person_mask=str(tmp_path / "person_mask.png"), contact=tmp_path / "contact.npz",
+        object_mesh=tmp_path / "object_2.ply", affordance=tmp_path / "affordance_2.npz",
+    )  # fmt: skip
+    used = run_reconstruct(request).reconstruction
+    back = load_scene(tmp_path)
+    assert used.fit.contact_used
+    assert [c.name for c in back.candidates] == ["object_2.ply"]
+    assert not (tmp_path / "object_2.ply").exists()
+    assert torch.equal(back.contact.vertex_probability, scene.contact.vertex_probability)
+    assert float(back.candidates[0].heat.max()) == 1.0
