@@ -20,6 +20,8 @@ from hoi_fit.similarity import Similarity
 from renders.silhouette import soft_silhouette
 
 CONTACT_UNIT_M, DEPTH_UNIT_M, PENETRATION_UNIT_M = 0.1, 0.2, 0.05
+_LEAST_DEPTH_M = 0.1
+"""Unit of shifts of nearer starts: one in the camera's own plane has no depth to count in."""
 
 
 class Poses(torch.nn.Module):
@@ -35,9 +37,10 @@ class Poses(torch.nn.Module):
         dtype = problem.vertices_object.dtype
         turns = np.stack([start.rotation for start in starts])
         places = np.stack([start.points(middle[None])[0] for start in starts])
+        depth = np.maximum(np.abs(places[:, 2:]), _LEAST_DEPTH_M)
         self.register_buffer("turn", torch.from_numpy(turns).to(dtype))
         self.register_buffer("middle", torch.from_numpy(middle).to(dtype))
-        self.register_buffer("depth", torch.from_numpy(np.abs(places[:, 2:])).to(dtype))
+        self.register_buffer("depth", torch.from_numpy(depth).to(dtype))
         self.turn: Tensor
         self.middle: Tensor
         self.depth: Tensor
@@ -131,6 +134,12 @@ def energies(
         )
         terms["penetration"] = weights.penetration * inside
     return terms
+
+
+def is_finite(total: Float[Tensor, "*poses"], moving: torch.nn.Module) -> bool:
+    """Whether an energy and its gradients are numbers, so that a next step leads anywhere."""
+    values = [total, *(p.grad for p in moving.parameters() if p.grad is not None)]
+    return all(bool(torch.isfinite(value).all()) for value in values)
 
 
 def _soft_iou(

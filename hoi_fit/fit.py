@@ -12,11 +12,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from hoi_fit.energies import Partners, Poses, energies, find_partners
+from hoi_fit.energies import Partners, Poses, energies, find_partners, is_finite
 from hoi_fit.problem import FitProblem, FitSettings
 from hoi_fit.report import FitReport, FitStage, ObjectPose, StopReason
 from hoi_fit.similarity import Similarity
 from hoi_fit.starts import first_poses
+from renders.errors import InputError
 from renders.silhouette import soft_silhouette
 
 _PARTNERS_EVERY = 5
@@ -36,7 +37,8 @@ def fit_object(
     decide, and the report says so.
 
     Raises:
-        InputError: the problem has nothing to fit to (see `FitProblem`).
+        InputError: the problem has nothing to fit to (see `FitProblem`), or numbers so large that
+            no pose has a finite energy.
     """
     settings = settings or FitSettings()
     poses = list(starts) if starts is not None else first_poses(problem, settings)
@@ -49,13 +51,6 @@ def fit_object(
         poses, scores, stage = _moved(shown, poses, settings, steps)
         stages.append(stage)
     hypotheses = tuple(ObjectPose(p, s) for p, s in zip(poses, scores, strict=True))
-    notes = (
-        ()
-        if problem.has_contact
-        else (
-            "no contact was given on both sides: silhouette, size and depth alone decide the pose",
-        )
-    )
     return FitReport(
         pose=hypotheses[0],
         hypotheses=hypotheses,
@@ -63,8 +58,19 @@ def fit_object(
         contact_m=_contact_distance(problem, poses[0]),
         contact_used=problem.has_contact,
         stages=tuple(stages),
-        notes=notes,
+        notes=_notes(problem, stages),
     )  # fmt: skip
+
+
+def _notes(problem: FitProblem, stages: Sequence[FitStage]) -> tuple[str, ...]:
+    notes = []
+    if not problem.has_contact:
+        notes.append(
+            "no contact was given on both sides: silhouette, size and depth alone decide the pose"
+        )
+    if any(stage.stopped == "diverged" for stage in stages):
+        notes.append("the search met numbers that are not finite and kept what was best before")
+    return tuple(notes)
 
 
 def _best_of(
@@ -99,6 +105,9 @@ def _moved(
                 least[index], best[index] = value, pose
         optimizer.zero_grad()
         total.sum().backward()
+        if not is_finite(total, moving):
+            stopped = "diverged"
+            break
         history.append(_row(terms, total, moving))
         if _stands_still(history, settings.tolerance):
             stopped = "converged"
@@ -108,7 +117,12 @@ def _moved(
         optimizer.step()
         with torch.no_grad():
             moving.log_scale.clamp_(float(low), float(high))
-    order = sorted(range(len(starts)), key=least.__getitem__)
+    order = [i for i in sorted(range(len(starts)), key=least.__getitem__) if least[i] < np.inf]
+    if not order:
+        raise InputError(
+            "no pose of the object has a finite energy; its mesh, the camera, the depth or the "
+            "contact hold numbers too large to compute with"
+        )
     longer = max(problem.object_mask.shape)
     stage = FitStage(longer, len(starts), len(history), stopped, tuple(history))
     return [best[i] for i in order], [least[i] for i in order], stage

@@ -15,7 +15,14 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from hoi_fit.energies import CONTACT_UNIT_M, Partners, Poses, energies, penetration
+from hoi_fit.energies import (
+    CONTACT_UNIT_M,
+    Partners,
+    Poses,
+    energies,
+    is_finite,
+    penetration,
+)
 from hoi_fit.problem import FitProblem, FitSettings
 from hoi_fit.report import StopReason
 from hoi_fit.similarity import Similarity
@@ -97,7 +104,12 @@ def fit_together(
         terms = moving.terms(vertices, partners) | {"contact": contact}
         total = torch.stack(list(terms.values())).sum()
         if step == 0:
-            before = apart
+            before = after = apart
+        optimizer.zero_grad()
+        total.backward()
+        if not is_finite(total, moving):
+            stopped = "diverged"
+            break
         if float(total.detach()) < least:
             least, best, after = float(total.detach()), moving.now(), apart
         history.append(
@@ -106,8 +118,6 @@ def fit_together(
         if step > _LOOK_BACK and _stands_still(history, settings.tolerance):
             stopped = "converged"
             break
-        optimizer.zero_grad()
-        total.backward()
         optimizer.step()
     return JointResult(*best, (before, after), len(history), stopped, tuple(history))
 

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from hoi_fit.similarity import Similarity
 
-StopReason = Literal["converged", "iterations"]
+StopReason = Literal["converged", "iterations", "diverged"]
+"""Diverged: numbers were no longer finite; what was best before that is the result."""
 
 
 @dataclass(frozen=True, eq=False)

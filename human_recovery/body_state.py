@@ -146,8 +146,8 @@ class BodyInCamera:
     """A person's surface in the camera, with the model's parameters where they are known.
 
     Raises:
-        InputError: vertices of another number than the topology has or that are not finite, or a
-            camera that stands elsewhere than at the origin.
+        InputError: vertices of another number than the topology has, that are not finite or all
+            behind the camera, or a camera that stands elsewhere than at the origin.
     """
 
     topology: str
@@ -171,6 +171,12 @@ class BodyInCamera:
             )
         if not bool(torch.isfinite(self.vertices_m).all()):
             raise InputError("a body's vertices must be finite numbers")
+        nearest, farthest = (float(z) for z in self.vertices_m[:, 2].aminmax())
+        if farthest < 0:
+            raise InputError(
+                f"the body lies behind the camera, at depths of {nearest:.2f} to {farthest:.2f} m; "
+                "wanted is the camera's frame with z forward"
+            )
 
     def __repr__(self) -> str:
         depth = float(self.vertices_m[:, 2].mean())

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from human_recovery.body_state import num_vertices
 from human_recovery.smpl_files import find_model_file
 from human_recovery.topology_map import TopologyMap, topology_map, topology_with_vertices_of
 from interactvlm.errors import AssetError, InputError
@@ -42,6 +43,29 @@ def carried_over(contact: ContactMap, way: TopologyMap) -> ContactMap:
         seen=way.apply(contact.seen.float()) >= 0.5,
         view_probability=None,
     )
+
+
+def on_topology(contact: ContactMap, topology: str) -> ContactMap:
+    """A contact map on the vertices of a body of that topology; as it is where it lies there.
+
+    Raises:
+        InputError: the map is of an object, or has not as many values as its body has vertices.
+        AssetError: a body file that is needed is missing or malformed.
+    """
+    if contact.topology == "object":
+        raise InputError(
+            "the contact is on an object's own mesh; wanted is contact on a body, as "
+            "`interactvlm contact` writes it"
+        )
+    found, wanted = len(contact.vertex_probability), num_vertices(contact.topology)
+    if found != wanted:
+        raise InputError(
+            f"the contact is said to be on {contact.topology!r}, which has {wanted} vertices, and "
+            f"has {found} values; write it again for that body"
+        )
+    if contact.topology == topology:
+        return contact
+    return carried_over(contact, topology_map(contact.topology, topology))
 
 
 def transfer_contact_file(

@@ -119,6 +119,11 @@ def load_contact_npz(path: Path) -> list[ContactMap]:
             f"labels {labels.shape} and seen {seen.shape} do not fit vertex_probability "
             f"{probability.shape}: {str(path)!r}"
         )
+    threshold = arrays["threshold"]
+    if threshold.size != 1 or threshold.dtype.kind not in "iuf" or not np.isfinite(threshold).all():
+        raise AssetError(
+            f"threshold must be one finite number, found {threshold.tolist()!r:.40}: {str(path)!r}"
+        )
     if not np.isfinite(probability).all():
         raise AssetError(f"vertex_probability holds NaN or infinite values: {str(path)!r}")
     return [
@@ -126,7 +131,7 @@ def load_contact_npz(path: Path) -> list[ContactMap]:
             vertex_probability=torch.from_numpy(row.astype(np.float32)),
             topology=str(arrays["topology"]),
             label=str(label),
-            threshold=float(arrays["threshold"]),
+            threshold=threshold.item(),
             seen=torch.from_numpy(seen.astype(bool)),
         )
         for row, label in zip(probability, labels, strict=True)

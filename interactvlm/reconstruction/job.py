@@ -19,14 +19,14 @@ from interactvlm.provenance import package_version, provenance_of
 from interactvlm.reconstruction import stages
 from interactvlm.reconstruction.page import reconstruction_page
 from interactvlm.reconstruction.placing import (
-    HEAT_THRESHOLD,
     Reconstruction,
     brought_together,
     place_object,
     require_parameters,
 )
 from interactvlm.reconstruction.request import STAGES, ReconstructRequest, stage_of_flag
-from interactvlm.reconstruction.scene import Scene, load_scene, save_scene
+from interactvlm.reconstruction.scene import HEAT_THRESHOLD, Scene
+from interactvlm.reconstruction.scene_folder import JOINT_FILE, load_scene, save_scene
 from interactvlm.reconstruction.scene_pictures import (
     HUMAN,
     OBJECT,
@@ -177,8 +177,10 @@ def _placed(
     for file, picture in (("overlay.png", over), ("turntable.png", around)):
         with (out / file).open("wb") as stream:
             picture.save(stream, "PNG")
-    if found.together is not None:  # body.npz stays what the object was fitted to
-        save_body(out / "body_joint.npz", found.scene.body)
+    if found.together is None:
+        (out / JOINT_FILE).unlink(missing_ok=True)  # of an earlier fit
+    else:  # body.npz stays what the object was fitted to
+        save_body(out / JOINT_FILE, found.scene.body)
     write_json(out / POSE_FILE, found.to_dict())
     write_json(out / FIT_FILE, fit_record(found))
     write_json(out / "provenance.json", made)

@@ -21,11 +21,10 @@ from hoi_fit.similarity import Similarity
 from human_recovery.body_model import load_body_model
 from human_recovery.body_state import BodyState
 from interactvlm.errors import InputError
-from interactvlm.reconstruction.scene import Scene, ShapeCandidate
+from interactvlm.reconstruction.doubts import doubts_about
+from interactvlm.reconstruction.scene import HEAT_THRESHOLD, Scene, ShapeCandidate
 from renders.mesh import Mesh
 
-HEAT_THRESHOLD = 0.5
-"""Heat from which a vertex of the object counts as touched."""
 _CARRIED_ON = 2
 """Candidates that are fitted at full resolution, of those tried coarsely."""
 _MARGIN = 0.1
@@ -127,10 +126,12 @@ def place_object(scene: Scene, settings: FitSettings | None = None) -> Reconstru
     best = min(finished, key=lambda i: finished[i].pose.score)
     others = [(scene.candidates[i], (finished.get(i) or tried[i]).pose) for i in order if i != best]
     fit, candidate = finished[best], scene.candidates[best]
-    shared = shared_cm3(scene.body_mesh, placed(candidate.mesh, fit.pose.camera_from_object))
+    thing = placed(candidate.mesh, fit.pose.camera_from_object)
+    doubts = doubts_about(scene, candidate, fit, thing.vertices)
     return Reconstruction(
-        scene, candidate, fit, tuple(others), shared, notes=(*scene.notes, *fit.notes)
-    )
+        scene, candidate, fit, tuple(others), shared_cm3(scene.body_mesh, thing),
+        notes=(*scene.notes, *doubts, *fit.notes),
+    )  # fmt: skip
 
 
 def brought_together(found: Reconstruction) -> Reconstruction:
@@ -159,7 +160,12 @@ def brought_together(found: Reconstruction) -> Reconstruction:
         contact_m=met.contact_m[1],
     )  # fmt: skip
     shared = shared_cm3(moved.body_mesh, placed(found.candidate.mesh, met.pose))
-    return replace(found, scene=moved, fit=fit, together=met, penetration_cm3=shared)
+    notes = found.notes
+    if met.stopped == "diverged":
+        notes += ("moving body and object together met numbers that are not finite and stopped",)
+    return replace(
+        found, scene=moved, fit=fit, together=met, penetration_cm3=shared, notes=notes
+    )  # fmt: skip
 
 
 def require_parameters(scene: Scene) -> BodyState:

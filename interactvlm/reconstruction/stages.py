@@ -20,21 +20,21 @@ from human_recovery.body_fit import fit_body
 from human_recovery.body_state import BodyInCamera
 from human_recovery.keypoint_files import Keypoints2D, read_keypoints
 from human_recovery.topology import get_topology
-from human_recovery.topology_map import topology_map
 from interactvlm.assets_dir import default_weights
-from interactvlm.body_transfer import carried_over
+from interactvlm.body_transfer import on_topology
 from interactvlm.errors import InputError
 from interactvlm.object_file import load_object, y_up
 from interactvlm.photo import Box, Photo, checked_box
 from interactvlm.photo_job import checked_device, load_model
+from interactvlm.reconstruction.candidate_files import heat_of
 from interactvlm.reconstruction.request import ReconstructRequest
 from interactvlm.reconstruction.scene import (
     ShapeCandidate,
-    contact_of,
     fine_mesh,
-    heat_of,
+    require_usable,
     stands_upright,
 )
+from interactvlm.reconstruction.scene_folder import contact_of
 from interactvlm.reconstruction_inputs.masks import (
     TowerMasks,
     grabcut,
@@ -100,6 +100,19 @@ class Sight:
             self.model, self.photo, self.request.label, box_xyxy_px=self.person_box
         )
 
+    @cached_property
+    def sam_masks(self) -> dict[str, Mask]:
+        """What SAM sees in the boxes of "person" and "object"; the photo is encoded once for both.
+
+        Left out are those whose box or whose need of one is missing. Raises InputError when a box
+        holds nothing.
+        """
+        boxes = {
+            "person": None if self.request.person_mask else self.person_box,
+            "object": None if self.request.object_mask else self.object_box,
+        }
+        return _by_sam(self, {name: box for name, box in boxes.items() if box is not None})
+
     @property
     def knows_label(self) -> bool:
         """Whether the model can be asked about the label."""
@@ -127,7 +140,7 @@ def object_mask(sight: Sight) -> Mask:
     if sight.request.sam is not None:
         if box is None:
             raise InputError("SAM needs to know where the object is; give --box too")
-        return _by_sam(sight, box)
+        return sight.sam_masks["object"]
     seen = None if sight.tower is None else sight.tower.object
     if box is None:
         if seen is None:
@@ -151,7 +164,7 @@ def person_mask(sight: Sight) -> Mask | None:
     if given is not None:
         return torch.from_numpy(read_mask(given, sight.photo, notes=sight.notes))
     if sight.request.sam is not None and sight.person_box is not None:
-        return _by_sam(sight, sight.person_box)
+        return sight.sam_masks["person"]
     if sight.tower is None or sight.tower.person is None:
         return None
     return torch.from_numpy(sight.tower.person)
@@ -193,7 +206,7 @@ def body_contact(sight: Sight, topology: str) -> ContactMap | None:
     if not request.use_contact:
         return None
     if request.contact is not None:
-        found = contact_of(request.contact, request.label)
+        found = contact_of(request.contact, request.label, topology)
     elif not sight.knows_label:
         sight.notes.append(
             f"the model was never taught {request.label!r}, so it is placed without contact; "
@@ -206,9 +219,7 @@ def body_contact(sight: Sight, topology: str) -> ContactMap | None:
         (found,) = sight.model.predict_contact(sight.photo.image, [request.label], box_xyxy_px=box)
     if not found.in_contact:
         sight.notes.append(f"no contact between body and {request.label!r} was found")
-    if found.topology == topology:
-        return found
-    return carried_over(found, topology_map(found.topology, topology))
+    return on_topology(found, topology)
 
 
 def shape_candidates(sight: Sight, mask: Mask) -> list[ShapeCandidate]:
@@ -287,10 +298,6 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
     assert request.object_mesh is not None
     shape = load_object(request.object_mesh, request.up)
     sight.notes.extend(shape.notes)
-    if not len(shape.faces):
-        raise InputError(
-            f"the fit needs an object with triangles, found points only: {shape.path!r}"
-        )
     points = y_up(shape.points, request.up)
     extent = float((points.amax(0) - points.amin(0)).max())
     wanted, spread = extent, DEFAULT_SIZE_SPREAD
@@ -306,7 +313,9 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
                 f"the mesh is {extent:.3g} units large, which no {category} is in metres; it is "
                 f"taken to be {wanted:.2f} m, as the library's are; --size-m says it"
             )
-    mesh = fine_mesh(Mesh(points * (wanted / extent), shape.faces))
+    mesh = Mesh(points * (wanted / extent), shape.faces)
+    require_usable(mesh, shape.path)
+    mesh = fine_mesh(mesh)
     return ShapeCandidate(
         Path(shape.path).name, "file", mesh, spread,
         upright=stands_upright(category or request.label, mesh),
@@ -329,16 +338,20 @@ def _tower_evidence(photo: Photo, tower: TowerMasks) -> tuple[Keypoints2D, Surfa
     )
 
 
-def _by_sam(sight: Sight, box: Box) -> Mask:
+def _by_sam(sight: Sight, boxes: dict[str, Box]) -> dict[str, Mask]:
     from interactvlm.open_models.loading import Source
     from interactvlm.open_models.masks import MaskPrompt, Segmenter
 
     assert sight.request.sam is not None
     segmenter = Segmenter(Source(sight.request.sam, device=checked_device(sight.request.device)))
-    masks, _ = segmenter.segment(sight.photo.image, [MaskPrompt(sight.photo.image_box(box))])
-    if not masks[0].any():
-        raise InputError(f"SAM found nothing in the box {box}; give a mask or another box")
-    return torch.from_numpy(masks[0])
+    prompts = [MaskPrompt(sight.photo.image_box(box)) for box in boxes.values()]
+    masks, _ = segmenter.segment(sight.photo.image, prompts)
+    for (name, box), mask in zip(boxes.items(), masks, strict=True):
+        if not mask.any():
+            raise InputError(
+                f"SAM found no {name} in the box {box}; give a mask (--{name}-mask) or another box"
+            )
+    return {name: torch.from_numpy(mask) for name, mask in zip(boxes, masks, strict=True)}
 
 
 def _inside(photo: Photo, box: Box) -> np.ndarray:

@@ -194,3 +194,41 @@ def test_nothing_to_fit_to_is_one_sentence(chair):
         FitProblem(vertices, faces[:0], _camera(), ~empty)
     with pytest.raises(InputError, match="not finite"):
         FitProblem(vertices * torch.nan, faces, _camera(), ~empty)
+
+
+def test_a_start_in_the_plane_of_the_camera_stays_finite(chair):
+    problem = _problem(chair, _pose(0.0))
+    middle = problem.middle_object
+    there = Similarity(CAMERA_FROM_UPRIGHT, -CAMERA_FROM_UPRIGHT @ middle)
+    report = fit_object(problem, QUICK, [there])
+    assert np.isfinite(report.pose.score)
+    assert np.isfinite(report.pose.camera_from_object.translation_m).all()
+    assert {stage.stopped for stage in report.stages} <= {"converged", "iterations"}
+
+
+def test_numbers_that_stop_being_finite_end_the_search_with_the_best_before(chair, monkeypatch):
+    calls = []
+
+    def failing(problem, poses, partners, settings):
+        calls.append(len(poses.turned))
+        terms = energies(problem, poses, partners, settings)
+        if len(calls) > 4:  # the fourth step of the first stage: one call chooses the starts
+            terms["mask"] = terms["mask"] * torch.nan
+        return terms
+
+    monkeypatch.setattr("hoi_fit.fit.energies", failing)
+    one_stage = FitSettings(stages=((48, 4, 20),), yaw_starts=12, any_way_up=False)
+    report = fit_object(_problem(chair, _pose(20.0)), one_stage)
+    assert (report.stages[0].stopped, report.stages[0].steps) == ("diverged", 3)
+    assert (
+        np.isfinite(report.pose.score)
+        and np.isfinite(report.pose.camera_from_object.rotation).all()
+    )
+    assert all(np.isfinite(list(row.values())).all() for row in report.stages[0].energies)
+    assert any("not finite" in note for note in report.notes)
+
+
+def test_a_pose_that_is_never_finite_is_no_hypothesis(chair):
+    problem = _problem(chair, _pose(20.0), depth_m=torch.full((SIZE_PX, SIZE_PX), 1e30))
+    with pytest.raises(InputError, match="finite energy"):
+        fit_object(problem, QUICK)

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from hoi_fit.contact_points import contact_points, contact_vertices
+from hoi_fit.energies import penetration
 from hoi_fit.joint import JointSettings, fit_together
 from hoi_fit.problem import FitProblem
 from hoi_fit.similarity import Similarity
@@ -60,3 +61,21 @@ def test_without_contact_or_with_other_vertices_it_is_refused(told):
     with pytest.raises(InputError, match="touching points"):
         fit_together(problem, TRUTH, scene.body.state, AnnyBody("fast"), touching[:-1])
     assert torch.isfinite(scene.body.vertices_m).all()
+
+
+@pytest.mark.parametrize("good_steps", [0, 3])
+def test_numbers_that_stop_being_finite_end_it_with_the_best_before(told, monkeypatch, good_steps):
+    scene, problem, touching = told
+    calls = []
+
+    def failing(*given):
+        calls.append(1)
+        return penetration(*given) * (1.0 if len(calls) <= good_steps else torch.nan)
+
+    monkeypatch.setattr("hoi_fit.joint.penetration", failing)
+    met = fit_together(problem, TRUTH, scene.body.state, AnnyBody("fast"), touching)
+    assert (met.stopped, met.steps) == ("diverged", good_steps)
+    assert np.isfinite(met.contact_m).all() and min(met.contact_m) > 0
+    assert np.isfinite(met.pose.translation_m).all()
+    assert torch.isfinite(met.state.translation_m).all()
+    assert all(np.isfinite(list(row.values())).all() for row in met.energies)

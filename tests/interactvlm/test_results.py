@@ -74,6 +74,9 @@ def _stored(tmp_path, **changes):
     [
         ({"labels": None}, r"lacks \['labels'\]"),
         ({"labels": np.array(["a", "b"])}, "do not fit"),
+        ({"threshold": np.array([0.5, 0.6])}, "threshold must be one"),
+        ({"threshold": np.array("half")}, "threshold must be one"),
+        ({"threshold": np.array(np.nan)}, "threshold must be one"),
         ({"seen": np.ones(4, bool)}, "do not fit"),
         ({"vertex_probability": np.zeros(3, np.float32)}, "labels, vertices"),
         ({"vertex_probability": np.full((1, 3), np.nan, np.float32)}, "NaN"),

@@ -11,7 +11,7 @@ from interactvlm.cli.main import main
 from interactvlm.errors import InputError
 from interactvlm.reconstruction.job import run_fit, run_reconstruct
 from interactvlm.reconstruction.request import ReconstructRequest
-from interactvlm.reconstruction.scene import save_scene
+from interactvlm.reconstruction.scene_folder import save_scene
 from tests.interactvlm.reconstruction.chair_scene import chair
 
 FILES = {

@@ -9,14 +9,9 @@ import torch
 import trimesh
 
 from interactvlm.errors import InputError
-from interactvlm.reconstruction.scene import (
-    contact_of,
-    fine_mesh,
-    heat_of,
-    load_scene,
-    save_scene,
-    stands_upright,
-)
+from interactvlm.reconstruction.candidate_files import heat_of
+from interactvlm.reconstruction.scene import fine_mesh, stands_upright
+from interactvlm.reconstruction.scene_folder import contact_of, load_scene, save_scene
 from interactvlm.results import save_contact_npz
 from renders.mesh import Mesh
 from tests.interactvlm.reconstruction.chair_scene import chair
@@ -90,11 +85,11 @@ def test_the_label_chooses_among_contact_maps(scene, tmp_path):
     path = tmp_path / "contact.npz"
     other = replace(scene.contact, label="cup")
     save_contact_npz(path, [other, scene.contact])
-    assert contact_of(path, "chair").label == "chair"
+    assert contact_of(path, "chair", "anny-fast").label == "chair"
     with pytest.raises(InputError, match="'cup', 'chair'"):
-        contact_of(path, "table")
+        contact_of(path, "table", "anny-fast")
     save_contact_npz(path, [other])
-    assert contact_of(path, "table").label == "cup"
+    assert contact_of(path, "table", "anny-fast").label == "cup"
 
 
 def test_heat_of_another_object_is_refused(scene, tmp_path):
