@@ -4,6 +4,7 @@ How files are written and what makes a shape unusable are other modules'. Views 
 so its unit does not matter; which way is up does.
 """
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from torch import Tensor
+from trimesh.remesh import subdivide_to_size
 
 from interactvlm.assets_dir import file_sha256
 from interactvlm.results import ContactMap
@@ -152,6 +154,25 @@ def _rounding_notes(points: Float[np.ndarray, "points 3"], extent: float) -> lis
         f"coordinates reach {np.abs(points).max():.3g} on an object of {extent:.3g}: those in the "
         f"written files are rounded to {step:.2g}; the views are drawn around the object's middle"
     ]
+
+
+def fine_mesh(
+    mesh: Mesh, *, longest_edge: float = math.inf, edge_share: float = 0.05,
+    most_faces: int = 50_000,
+) -> Mesh:  # fmt: skip
+    """The mesh with edges short enough to carry contact on large flat sides, without colours.
+
+    No edge is longer than `longest_edge` or this share of the largest extent; a mesh of many
+    triangles stays as it is.
+    """
+    if mesh.num_faces >= most_faces or not mesh.num_faces:
+        return Mesh(mesh.vertices, mesh.faces)
+    extent = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).max())
+    vertices, faces, *_ = subdivide_to_size(
+        mesh.vertices.numpy(), mesh.faces.numpy(), min(longest_edge, edge_share * extent),
+        max_iter=20,
+    )  # fmt: skip
+    return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces).long())
 
 
 def y_up(points: Float[Tensor, "points 3"], up: UpAxis) -> Float[Tensor, "points 3"]:

@@ -13,14 +13,18 @@ from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
-from trimesh.remesh import subdivide_to_size
 
 from hoi_fit.similarity import Similarity
 from human_recovery.body_state import BodyInCamera
 from human_recovery.topology import get_topology
-from interactvlm.object_file import y_up
+from interactvlm.object_file import fine_mesh, y_up
 from interactvlm.reconstruction.placing import placed
-from interactvlm.reconstruction.scene import Scene, ShapeCandidate, stands_upright
+from interactvlm.reconstruction.scene import (
+    CONTACT_EDGE_M,
+    Scene,
+    ShapeCandidate,
+    stands_upright,
+)
 from interactvlm.results import ContactMap
 from interactvlm.synthetic.contact import object_heat
 from interactvlm.synthetic.dataset import full_body
@@ -32,8 +36,6 @@ from renders.camera import Camera
 from renders.mesh import Mesh
 from renders.rasterizer import rasterize
 
-EDGE_M = 0.04
-"""Longest edge of an object's mesh, so that its vertices can carry contact."""
 _COVERED_M = 0.002
 """A vertex this deep inside another solid of its object is no surface."""
 DEFAULT_SIZE_SPREAD = 0.15
@@ -165,17 +167,13 @@ def _with_heat(
     thing: PlacedObject, body_world: Float[Tensor, "verts 3"]
 ) -> tuple[Mesh, Float[Tensor, "points"]]:
     """The object with short edges and y up, and the contact at its vertices."""
-    coarse = thing.instance.mesh().mesh
-    vertices, faces, *_ = subdivide_to_size(
-        coarse.vertices.numpy(), coarse.faces.numpy(), EDGE_M, max_iter=20
-    )
+    fine = fine_mesh(thing.instance.mesh().mesh, longest_edge=CONTACT_EDGE_M)
     pose = np.asarray(thing.world_from_object)
     heat = object_heat(
-        vertices @ pose[:3, :3].T + pose[:3, 3], body_world, get_topology("anny").faces
+        fine.vertices.numpy() @ pose[:3, :3].T + pose[:3, 3], body_world, get_topology("anny").faces
     )
-    own = torch.from_numpy(vertices).float()
-    outside = thing.instance.signed_distance(own) > -_COVERED_M
-    mesh = Mesh(y_up(own, "z"), torch.from_numpy(faces).long())
+    outside = thing.instance.signed_distance(fine.vertices) > -_COVERED_M
+    mesh = Mesh(y_up(fine.vertices, "z"), fine.faces)
     return mesh, torch.from_numpy(heat).float() * outside
 
 

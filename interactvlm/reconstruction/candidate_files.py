@@ -18,8 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from interactvlm.errors import InputError
-from interactvlm.object_file import load_object
-from interactvlm.reconstruction.scene import ShapeCandidate, fine_mesh, require_usable
+from interactvlm.object_file import fine_mesh, load_object
+from interactvlm.reconstruction.scene import CONTACT_EDGE_M, ShapeCandidate, require_usable
 from interactvlm.reconstruction_inputs.map_files import existing_file, read_json
 from renders.cache import atomic_write
 from renders.mesh import Mesh
@@ -132,7 +132,7 @@ def _lone_shape(folder: Path) -> ListedShapes:
     shape = load_object(found[0])
     mesh = Mesh(shape.points, shape.faces)
     require_usable(mesh, shape.path)
-    mesh, heat = fine_mesh(mesh), folder / "affordance.npz"
+    mesh, heat = fine_mesh(mesh, longest_edge=CONTACT_EDGE_M), folder / "affordance.npz"
     candidate = ShapeCandidate(
         name=found[0].name,
         source="file",

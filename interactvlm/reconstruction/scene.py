@@ -6,7 +6,6 @@ files; the folder a scene is kept in is `scene_folder`.
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
@@ -21,6 +20,8 @@ from renders.mesh import Mesh, mesh_hash
 
 HEAT_THRESHOLD = 0.5
 """Heat from which a vertex of the object counts as touched."""
+CONTACT_EDGE_M = 0.04
+"""Longest edge of a shape that is fitted, so that its vertices can carry contact."""
 STANDS_FROM_M = 0.7
 """Smaller things are carried about and may lie any way."""
 _SIZES_M = (1e-3, 100.0)
@@ -94,16 +95,3 @@ def require_usable(mesh: Mesh, path: str) -> None:
             f"the object is {extent:.3g} m large, allowed are {_SIZES_M[0]:g} to {_SIZES_M[1]:g} "
             f"m; give its mesh in metres: {path!r}"
         )
-
-
-def fine_mesh(mesh: Mesh, *, edge_share: float = 0.05, most_faces: int = 50_000) -> Mesh:
-    """The mesh with edges short enough for contact on large flat sides; a fine one as it is."""
-    from trimesh.remesh import subdivide_to_size
-
-    if mesh.num_faces >= most_faces or not mesh.num_faces:
-        return Mesh(mesh.vertices, mesh.faces)
-    extent = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).max())
-    vertices, faces, *_ = subdivide_to_size(
-        mesh.vertices.numpy(), mesh.faces.numpy(), edge_share * extent, max_iter=20
-    )
-    return Mesh(torch.from_numpy(vertices).float(), torch.from_numpy(faces).long())

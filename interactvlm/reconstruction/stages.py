@@ -23,14 +23,14 @@ from human_recovery.topology import get_topology
 from interactvlm.assets_dir import default_weights
 from interactvlm.body_transfer import on_topology
 from interactvlm.errors import InputError
-from interactvlm.object_file import load_object, y_up
+from interactvlm.object_file import fine_mesh, load_object, y_up
 from interactvlm.photo import Box, Photo, checked_box
 from interactvlm.photo_job import checked_device, load_model
 from interactvlm.reconstruction.candidate_files import heat_of
 from interactvlm.reconstruction.request import ReconstructRequest
 from interactvlm.reconstruction.scene import (
+    CONTACT_EDGE_M,
     ShapeCandidate,
-    fine_mesh,
     require_usable,
     stands_upright,
 )
@@ -245,7 +245,7 @@ def shape_candidates(sight: Sight, mask: Mask) -> list[ShapeCandidate]:
             ShapeCandidate(
                 candidate.item.name,
                 "library",
-                fine_mesh(upright),
+                fine_mesh(upright, longest_edge=CONTACT_EDGE_M),
                 min(spread, 0.35),
                 candidate.score,
                 upright=stands_upright(candidate.item.category, upright),
@@ -315,7 +315,7 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
             )
     mesh = Mesh(points * (wanted / extent), shape.faces)
     require_usable(mesh, shape.path)
-    mesh = fine_mesh(mesh)
+    mesh = fine_mesh(mesh, longest_edge=CONTACT_EDGE_M)
     return ShapeCandidate(
         Path(shape.path).name, "file", mesh, spread,
         upright=stands_upright(category or request.label, mesh),

@@ -16,12 +16,11 @@ from jaxtyping import Bool, Float, Int, UInt8
 from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn import functional
-from trimesh.remesh import subdivide_to_size
 
 from interactvlm.generation import NEVER_REFUSES, GenerationOptions, generate_for_photos
 from interactvlm.localizer import patch_cover
 from interactvlm.model import InteractVLM
-from interactvlm.object_file import y_up
+from interactvlm.object_file import fine_mesh, y_up
 from interactvlm.perception import normalize_pixels
 from interactvlm.surface_views import SurfaceViews, draw_object_views
 from interactvlm.synthetic.shards import SceneRecord, SceneShards
@@ -33,8 +32,6 @@ from object_retrieval.procedural.objects import object_from_name
 from renders.cache import atomic_write
 from renders.mesh import Mesh, PointCloud
 
-_EDGE = 0.05
-"""Longest edge of a mesh that carries heat at its vertices, as a share of the object's extent."""
 _FIRST_STEP = 10_000_000
 """Far from the steps of the picture stages: other draws of the same data."""
 
@@ -134,25 +131,21 @@ def surfaces_of(
         for record, points, heat in shapes:
             if as_mesh:
                 mesh = object_from_name(record.instance).mesh().mesh
-                yield _fine_mesh(mesh, points, heat)
+                yield _mesh_with_heat(mesh, points, heat)
             else:
                 yield PointCloud(y_up(torch.from_numpy(points), "z")), torch.from_numpy(heat)
             as_mesh = not as_mesh
 
 
-def _fine_mesh(
+def _mesh_with_heat(
     mesh: Mesh, points: Float[np.ndarray, "points 3"], heat: Float[np.ndarray, "points"]
 ) -> tuple[Mesh, Float[Tensor, "verts"]]:
     """The mesh with edges short enough to carry heat at its vertices, from the nearest points."""
-    extent = float((mesh.vertices.amax(0) - mesh.vertices.amin(0)).max())
-    vertices, faces, *_ = subdivide_to_size(
-        mesh.vertices.numpy(), mesh.faces.numpy(), _EDGE * extent, max_iter=20
-    )
-    away, near = KDTree(points).query(vertices, k=3)
+    fine = fine_mesh(mesh)
+    away, near = KDTree(points).query(fine.vertices.numpy(), k=3)
     weight = 1 / (away + 1e-6)
     value = (weight * heat[near]).sum(1) / weight.sum(1)
-    upright = y_up(torch.from_numpy(vertices).float(), "z")
-    return Mesh(upright, torch.from_numpy(faces).long()), torch.from_numpy(value).float()
+    return Mesh(y_up(fine.vertices, "z"), fine.faces), torch.from_numpy(value).float()
 
 
 def low_res_targets(

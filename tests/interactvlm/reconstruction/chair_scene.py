@@ -11,8 +11,9 @@ from hoi_fit.similarity import Similarity
 from hoi_fit.starts import CAMERA_FROM_UPRIGHT
 from human_recovery.anny_body import AnnyBody
 from human_recovery.body_state import BodyInCamera, BodyState, camera_from_upright
+from interactvlm.object_file import fine_mesh
 from interactvlm.reconstruction.placing import placed
-from interactvlm.reconstruction.scene import Scene, ShapeCandidate, fine_mesh
+from interactvlm.reconstruction.scene import Scene, ShapeCandidate
 from interactvlm.results import ContactMap
 from renders.camera import Camera
 from renders.mesh import Mesh

@@ -9,8 +9,9 @@ import torch
 import trimesh
 
 from interactvlm.errors import InputError
+from interactvlm.object_file import fine_mesh
 from interactvlm.reconstruction.candidate_files import heat_of
-from interactvlm.reconstruction.scene import fine_mesh, stands_upright
+from interactvlm.reconstruction.scene import stands_upright
 from interactvlm.reconstruction.scene_folder import contact_of, load_scene, save_scene
 from interactvlm.results import save_contact_npz
 from renders.mesh import Mesh
