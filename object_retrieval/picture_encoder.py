@@ -29,6 +29,9 @@ WEIGHTS_FILE, CONFIG_FILE = "retrieval.safetensors", "retrieval.json"
 VIEWS = 8
 """Views per ring of a library shape; there are two rings, and some views of it lying."""
 _AT_ONCE = 256
+_FLATTER = 2.0
+"""Factor of the temperature of training: photos lie further from a library's views than pictures
+of training from each other. Fixed on `val`."""
 
 
 @dataclass(frozen=True)
@@ -112,26 +115,36 @@ class PictureBackend:
         self.name = f"pictures {content_key(*sums)[:16]}"
         self.dim = encoder.config.dim
         self.abilities: frozenset[Ability] = frozenset({"image"})
-        self.temperature = 1 / encoder.config.sharpness
+        self.temperature = _FLATTER / encoder.config.sharpness
 
-    @torch.no_grad()
     def embed_images(self, pictures: Sequence[ObjectPicture]) -> Float[Tensor, "images dim"]:
-        """One vector per picture."""
-        rows = [torch.zeros(0, self.dim)]
-        for start in range(0, len(pictures), _AT_ONCE):
-            side = self._encoder.config.side_px
-            crops = [square_crop(p, side) for p in pictures[start : start + _AT_ONCE]]
-            rgb = torch.from_numpy(np.stack([crop.rgb for crop in crops])).float()
-            masks = np.stack([crop.mask for crop in crops if crop.mask is not None])
-            pixels = to_pixels(rgb, torch.from_numpy(masks).float())
-            # With its mirror image: what differs between the two is no property of the object.
-            rows.append(self._encoder(pixels) + self._encoder(pixels.flip(3)))
-        return unit_rows(torch.cat(rows))
+        """One vector per picture, of the object cut out and of the same with its surroundings: an
+        error of the mask then weighs less, and hands and tables tell something, too."""
+        return unit_rows(self._seen(pictures, blank=True) + self._seen(pictures, blank=False))
 
     def embed_item(self, mesh: Mesh, *, seed: int) -> Float[Tensor, "vectors dim"]:
         """A vector per view of the shape; the views are always the same."""
         del seed
-        return self.embed_images(masked_views(mesh, self._encoder.config.side_px, item_studios()))
+        views = masked_views(mesh, self._encoder.config.side_px, item_studios())
+        return self._seen(views, blank=True)
+
+    @torch.no_grad()
+    def _seen(
+        self, pictures: Sequence[ObjectPicture], *, blank: bool
+    ) -> Float[Tensor, "images dim"]:
+        """Vectors of length 1 of the cut out objects, or of their whole squares."""
+        rows = [torch.zeros(0, self.dim)]
+        side = self._encoder.config.side_px
+        for start in range(0, len(pictures), _AT_ONCE):
+            group = pictures[start : start + _AT_ONCE]
+            crops = [square_crop(picture, side, blank=blank) for picture in group]
+            rgb = torch.from_numpy(np.stack([crop.rgb for crop in crops])).float()
+            masks = np.stack([crop.mask for crop in crops if crop.mask is not None])
+            mask = torch.from_numpy(masks).float()
+            pixels = to_pixels(rgb, mask if blank else torch.ones_like(mask))
+            # With its mirror image: what differs between the two is no property of the object.
+            rows.append(self._encoder(pixels) + self._encoder(pixels.flip(3)))
+        return unit_rows(torch.cat(rows))
 
     def embed_shapes(self, surfaces: Sequence[Surface]) -> Float[Tensor, "shapes dim"]:
         """Always InputError: shapes are compared as shapes by the descriptor back end."""

@@ -24,7 +24,7 @@ from interactvlm.retrieval_training.pictures import draw_picture
 from interactvlm.retrieval_training.scene_crops import scene_crops
 from interactvlm.training.log import TrainingLog
 from interactvlm.training.schedule import RunningAverage, build_optimizer, rate_factor
-from object_retrieval.crops import square_crop
+from object_retrieval.crops import GREY, square_crop
 from object_retrieval.picture_encoder import (
     PictureEncoder,
     PictureEncoderConfig,
@@ -36,6 +36,8 @@ from renders.cache import atomic_write, content_key
 
 _MASK_UNKNOWN = 0.2
 """Share of pictures whose mask is withheld: a crop alone must do."""
+_ZOOM, _SHIFT = 0.2, 0.1
+"""Largest logarithm of a zoom, and largest shift in half sides."""
 _GROUP = 64
 """Shapes drawn between two notes of progress."""
 
@@ -210,8 +212,8 @@ def _drawn_pairs(
     chosen = rng.choice(shapes, size=count, replace=count > shapes)
     pairs = np.stack([rng.choice(numbers, size=2, replace=False) for _ in chosen], axis=1)
     stored = torch.from_numpy(pictures[chosen[None], pairs].reshape(-1, *pictures.shape[2:]))
-    rgb, mask = stored[..., :3].float(), (stored[..., 3] >= 128).float()
-    rows = len(rgb)
+    rows = len(stored)
+    rgb, mask = _jittered(stored, rng)
     mirrored = torch.from_numpy(rng.random(rows) < 0.5)
     rgb[mirrored], mask[mirrored] = rgb[mirrored].flip(2), mask[mirrored].flip(2)
     order = np.stack(
@@ -224,6 +226,25 @@ def _drawn_pairs(
     mask[torch.from_numpy(rng.random(rows) < _MASK_UNKNOWN)] = 1.0
     pixels = to_pixels(rgb, mask)
     return pixels.view(2, count, *pixels.shape[1:]), torch.from_numpy(bank.category[chosen])
+
+
+def _jittered(
+    stored: UInt8[Tensor, "rows side side 4"], rng: np.random.Generator
+) -> tuple[Float[Tensor, "rows side side 3"], Float[Tensor, "rows side side"]]:
+    """Colours and mask, a little larger, smaller or aside: masks of photos are never exact."""
+    rows = len(stored)
+    zoom = np.exp(rng.uniform(-_ZOOM, _ZOOM, rows))
+    move = np.zeros((rows, 2, 3))
+    move[:, 0, 0] = move[:, 1, 1] = zoom
+    move[:, :, 2] = rng.uniform(-_SHIFT, _SHIFT, (rows, 2))
+    # Beyond the edge lies what `square_crop` fills with: grey, and no object.
+    blank = torch.tensor([GREY, GREY, GREY, 0.0]).view(4, 1, 1)
+    values = stored.permute(0, 3, 1, 2).float() - blank
+    grid = functional.affine_grid(
+        torch.from_numpy(move).float(), list(values.shape), align_corners=False
+    )
+    moved = functional.grid_sample(values, grid, align_corners=False) + blank
+    return moved[:, :3].permute(0, 2, 3, 1).clone(), (moved[:, 3] >= 128).float()
 
 
 def _save(
