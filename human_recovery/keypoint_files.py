@@ -79,21 +79,29 @@ class Keypoints2D:
 
 
 def read_keypoints(
-    path: Path, person: int | None = 0, *, image: str | int | None = None
+    path: Path,
+    person: int | None = 0,
+    *,
+    image: str | int | None = None,
+    photo: str = "",
+    box_xyxy_px: tuple[float, float, float, float] | None = None,
 ) -> Keypoints2D:
     """One person's keypoints; `person` counts in the file's order.
 
-    None takes the one whose points span the largest box. `image` is the id or file name of one
-    photo where the file is about several.
+    None takes the one with most points in the box, or without a box the one whose points span the
+    largest. `image` is the id or file name of one photo where the file is about several; without
+    it the one whose name is that of the file `photo` is taken.
 
     Raises:
         InputError: the file is missing, damaged, of no known layout, or has no such person.
     """
     path = Path(path)
     try:
-        people = _people(_json(path), image)
+        people = _people(_json(path), image, Path(photo).name)
         if not people:
             raise InputError("the file holds no person with keypoints")
+        if person is None and box_xyxy_px is not None:
+            return max(people, key=lambda found: _inside(found, box_xyxy_px))
         if person is None:
             return max(people, key=_extent_px)
         if not 0 <= person < len(people):
@@ -113,18 +121,18 @@ def _json(path: Path) -> Any:
         raise InputError(f"keypoint file cannot be read as JSON ({error})") from None
 
 
-def _people(content: Any, image: str | int | None) -> list[Keypoints2D]:
+def _people(content: Any, image: str | int | None, photo: str) -> list[Keypoints2D]:
     if isinstance(content, dict):
         if isinstance(content.get("people"), list):
             return [_from_openpose(entry) for entry in content["people"]]
         if isinstance(content.get("annotations"), list):
-            return _from_annotations(content, image)
+            return _from_annotations(content, image, photo)
         if isinstance(content.get("instance_info"), list):
             content = _only_frame(content["instance_info"])
     if isinstance(content, list):
         entries = [entry for entry in content if isinstance(entry, dict) and "keypoints" in entry]
         if len(entries) == len(content):
-            return [_from_list(entry) for entry in _of_image(entries, image)]
+            return [_from_list(entry) for entry in _of_image(entries, image, photo)]
     found = sorted(content)[:8] if isinstance(content, dict) else type(content).__name__
     raise InputError(
         f"the file is no layout of keypoints that is read here: found {found!r}; expected 'people' "
@@ -142,9 +150,15 @@ def _only_frame(frames: list[Any]) -> Any:
     return frames
 
 
-def _of_image(entries: list[dict[str, Any]], image: str | int | None) -> list[dict[str, Any]]:
+def _of_image(
+    entries: list[dict[str, Any]], image: str | int | None, photo: str
+) -> list[dict[str, Any]]:
     """The people of one photo. Raises InputError when it is not clear which."""
     ids = list(dict.fromkeys(str(entry.get("image_id", "")) for entry in entries))
+    if image is None and len(ids) > 1:
+        # COCO names its files by their ids, AlphaPose its ids by the files.
+        names = {photo, Path(photo).stem, Path(photo).stem.lstrip("0")} - {""}
+        image = next((at for at in ids if Path(at).name in names), None)
     if image is not None:
         chosen = [entry for entry in entries if str(entry.get("image_id", "")) == str(image)]
         if not chosen:
@@ -157,7 +171,9 @@ def _of_image(entries: list[dict[str, Any]], image: str | int | None) -> list[di
     return entries
 
 
-def _from_annotations(content: Mapping[str, Any], image: str | int | None) -> list[Keypoints2D]:
+def _from_annotations(
+    content: Mapping[str, Any], image: str | int | None, photo: str
+) -> list[Keypoints2D]:
     """People of COCO's annotations, with the feet of COCO-WholeBody where they are told."""
     for category in content.get("categories", []):
         names = category.get("keypoints") if isinstance(category, dict) else None
@@ -176,7 +192,9 @@ def _from_annotations(content: Mapping[str, Any], image: str | int | None) -> li
         for entry in content["annotations"]
         if isinstance(entry, dict) and any(_numbers(entry.get("keypoints", [])))
     ]
-    chosen = _of_image(entries, files.get(str(image), image)) if entries else []
+    if image is None and len({entry.get("image_id") for entry in entries}) > 1:
+        image = files.get(photo)
+    chosen = _of_image(entries, files.get(str(image), image), photo) if entries else []
     return [_from_annotation(entry) for entry in chosen]
 
 
@@ -263,6 +281,14 @@ def _named(layout: str, names: Sequence[str], rows: np.ndarray) -> Keypoints2D:
     return Keypoints2D(
         torch.from_numpy(ours[:, :2].copy()), torch.from_numpy(ours[:, 2].copy()), layout
     )
+
+
+def _inside(person: Keypoints2D, box_xyxy_px: tuple[float, float, float, float]) -> float:
+    """Known points in the box, each as sure as it is, less those outside."""
+    x0, y0, x1, y1 = box_xyxy_px
+    x, y = person.points_px.unbind(1)
+    within = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)
+    return float(torch.where(within, person.confidence, -person.confidence).sum())
 
 
 def _extent_px(person: Keypoints2D) -> float:

@@ -180,7 +180,9 @@ def body_in_camera(sight: Sight, mask: Mask | None) -> BodyInCamera:
         return read_body(request.body, sight.camera)
     surface = None
     if request.keypoints is not None:
-        keypoints = read_keypoints(request.keypoints, None)
+        keypoints = read_keypoints(
+            request.keypoints, None, photo=sight.photo.path, box_xyxy_px=sight.person_box
+        )
         scale = sight.photo.image.width / sight.photo.width
         keypoints = replace(keypoints, points_px=keypoints.points_px * scale)
     else:

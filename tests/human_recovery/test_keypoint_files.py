@@ -98,6 +98,19 @@ def test_marks_of_annotations_become_confidence_and_feet_are_added(tmp_path):
         assert found.points_px[heel].tolist() == pytest.approx(list(PLACE["right_heel"]))
     with pytest.raises(InputError, match="about 2 photos"):
         read_keypoints(path)
+    # The photo's own name says which of several is meant.
+    torch.testing.assert_close(read_keypoints(path, photo="some/a.jpg").points_px, found.points_px)
+    other = read_keypoints(path, photo="b.jpg")
+    assert not torch.equal(other.points_px, found.points_px)
+
+
+def test_a_box_says_which_person(tmp_path):
+    people = [{"keypoints": rows(COCO_17, score=0.9)} for _ in range(2)]
+    people[1]["keypoints"][0::3] = [x + 500 for x in people[1]["keypoints"][0::3]]
+    path = write(tmp_path / "k.json", people)
+    found = read_keypoints(path, None, box_xyxy_px=(500.0, 0.0, 1000.0, 1000.0))
+    assert torch.equal(found.points_px, read_keypoints(path, 1).points_px)
+    assert not torch.equal(found.points_px, read_keypoints(path, 0).points_px)
 
 
 def test_scores_above_one_count_as_one_and_small_ones_stay(tmp_path):
@@ -191,6 +204,8 @@ def test_real_coco_annotations(samples):
     assert int((found.confidence > 0).sum()) == 17
     both = [read_keypoints(path, person, image=40083) for person in (0, 1)]
     assert not torch.equal(both[0].points_px, both[1].points_px)
+    by_box = read_keypoints(path, None, photo="000000040083.jpg", box_xyxy_px=(38.0, 111.0, 213.0, 286.0))
+    assert torch.equal(by_box.points_px, both[0].points_px)
 
 
 def test_real_coco_results(samples):
