@@ -204,7 +204,8 @@ def test_real_coco_annotations(samples):
     assert int((found.confidence > 0).sum()) == 17
     both = [read_keypoints(path, person, image=40083) for person in (0, 1)]
     assert not torch.equal(both[0].points_px, both[1].points_px)
-    by_box = read_keypoints(path, None, photo="000000040083.jpg", box_xyxy_px=(38.0, 111.0, 213.0, 286.0))
+    box = (38.0, 111.0, 213.0, 286.0)
+    by_box = read_keypoints(path, None, photo="000000040083.jpg", box_xyxy_px=box)
     assert torch.equal(by_box.points_px, both[0].points_px)
 
 
