@@ -114,7 +114,7 @@ def energies(
     drawn = soft_silhouette(
         vertices, problem.faces, problem.camera.intrinsics.to(vertices), height, width
     )
-    drawn = drawn * problem.counted
+    drawn = drawn * problem.counted_at(vertices.detach()[..., 2].amax(1))
     terms = {
         "mask": weights.mask * (1 - _soft_iou(drawn, problem)),
         "centroid": weights.centroid * _centroids_apart(drawn, vertices, problem),

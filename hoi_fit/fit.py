@@ -157,7 +157,8 @@ def _hard_iou(problem: FitProblem, pose: Similarity) -> float:
         drawn = soft_silhouette(
             vertices, problem.faces, problem.camera.intrinsics.to(vertices), height, width
         )[0]
-    found: Bool[Tensor, "height width"] = (drawn > 0.5) & problem.counted
+    farthest = vertices[..., 2].amax(1)
+    found: Bool[Tensor, "height width"] = (drawn > 0.5) & problem.counted_at(farthest)[0]
     both = (found & problem.object_mask).sum()
     return float(both / (found | problem.object_mask).sum())
 
@@ -166,7 +167,7 @@ def _contact_distance(problem: FitProblem, pose: Similarity) -> float | None:
     if not problem.has_contact:
         return None
     assert problem.touched is not None and problem.touching is not None
-    partners = find_partners(replace(problem, body=None), Poses([pose], problem))
+    partners = find_partners(replace(problem, body_mesh=None), Poses([pose], problem))
     assert partners.body_of_object is not None and partners.object_of_body is not None
     placed = pose.points(problem.touched.points)
     there = placed - problem.touching.points[partners.body_of_object[0].numpy()]

@@ -11,11 +11,13 @@ from scipy.spatial import KDTree
 from torch import Tensor
 from torch.nn import functional
 
+from hoi_fit.contact_points import surface_points
 from hoi_fit.icp import NORMAL_LENGTH_M, OrientedPoints
 from hoi_fit.light_mesh import light_mesh
 from renders.camera import Camera
 from renders.errors import InputError
 from renders.mesh import Mesh
+from renders.rasterizer import rasterize
 
 _SAMPLES = 600
 """Points of the object that are tested for penetration."""
@@ -73,15 +75,15 @@ class FitProblem:
     """Its pose must be the identity: the world is the camera."""
     object_mask: Bool[Tensor, "height width"]
     ignored: Bool[Tensor, "height width"] | None = None
-    """Pixels that say nothing, such as those of a person in front."""
+    """Pixels of the person or other things, which say nothing of an object behind them."""
     touched: OrientedPoints | None = None
     """Contact on the object, in its own frame."""
     touching: OrientedPoints | None = None
     """Contact on the body, in the camera's frame."""
     depth_m: Float[Tensor, "height width"] | None = None
     """Depth of the photo; 0 or NaN where unknown."""
-    body: OrientedPoints | None = None
-    """The body's whole surface in the camera's frame, for penetration."""
+    body_mesh: Mesh | None = None
+    """The body in the camera's frame: nothing passes through it, and nothing is hidden in front."""
 
     def __post_init__(self) -> None:
         size = (self.camera.height_px, self.camera.width_px)
@@ -136,6 +138,27 @@ class FitProblem:
         if self.ignored is None:
             return torch.ones_like(self.object_mask)
         return ~self.ignored | self.object_mask
+
+    @cached_property
+    def body(self) -> OrientedPoints | None:
+        """Points of the body's surface."""
+        return None if self.body_mesh is None else surface_points(self.body_mesh)
+
+    @cached_property
+    def body_depth_m(self) -> Float[Tensor, "height width"] | None:
+        """Depth of the body's visible surface; 0 beside it."""
+        if self.body_mesh is None:
+            return None
+        drawn = rasterize(self.body_mesh, self.camera)
+        return torch.where(drawn.covered, drawn.depth_m, 0.0)
+
+    def counted_at(self, farthest_m: Float[Tensor, "poses"]) -> Bool[Tensor, "poses height width"]:
+        """The pixels that count for objects of these greatest depths: where the whole object stands
+        in front of the body, the person does not hide it."""
+        counted = self.counted.expand(len(farthest_m), -1, -1)
+        if self.ignored is None or self.body_depth_m is None:
+            return counted
+        return counted | (self.body_depth_m > farthest_m[:, None, None])
 
     @cached_property
     def touching_tree(self) -> KDTree:

@@ -31,7 +31,12 @@ from interactvlm.model import InteractVLM
 from interactvlm.photo import Photo
 from interactvlm.photo_job import Watch
 from interactvlm.reconstruction.job import scene_of_photo
-from interactvlm.reconstruction.placing import Reconstruction, place_object, placed
+from interactvlm.reconstruction.placing import (
+    Reconstruction,
+    place_object,
+    placed,
+    shared_cm3,
+)
 from interactvlm.reconstruction.request import ReconstructRequest
 from interactvlm.reconstruction.scene import Scene
 from interactvlm.results import ContactMap
@@ -65,6 +70,8 @@ class PlacementErrors:
     human_chamfer_cm: float
     """Of the body itself after that."""
     penetration_cm3: float
+    true_penetration_cm3: float
+    """Of the truth: people sink into cushions."""
     contact_f1: float
     """Of the body's vertices near the fitted object against the true ones."""
     contact_used: bool
@@ -125,6 +132,7 @@ def summary(measured: Sequence[PlacementErrors]) -> dict[str, Any]:
         "object_chamfer_procrustes_cm_median": median("chamfer_procrustes_cm"),
         "human_chamfer_cm_median": median("human_chamfer_cm"),
         "penetration_cm3_median": median("penetration_cm3"),
+        "true_penetration_cm3_median": median("true_penetration_cm3"),
         "contact_f1_mean": float(np.mean([e.contact_f1 for e in measured])) if measured else None,
         "contact_used": sum(e.contact_used for e in measured),
         "better_than_contact_free": float(np.mean(better)) if better else None,
@@ -233,6 +241,7 @@ def placement_errors(
         chamfer_procrustes_cm=100 * aligned,
         human_chamfer_cm=100 * human,
         penetration_cm3=result.penetration_cm3,
+        true_penetration_cm3=shared_cm3(scene.body, seen.placed()),
         contact_f1=2 * hits / max(1, int(near.sum()) + int(true.sum())),
         contact_used=result.fit.contact_used,
         seconds=seconds,

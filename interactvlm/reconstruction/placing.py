@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hoi_fit.contact_points import contact_points, contact_vertices, surface_points
+from hoi_fit.contact_points import contact_points, contact_vertices
 from hoi_fit.fit import fit_object
 from hoi_fit.joint import JointResult, fit_together
 from hoi_fit.light_mesh import light_mesh
@@ -198,7 +198,7 @@ def problem_of(scene: Scene, candidate: ShapeCandidate) -> FitProblem:
     return FitProblem(
         drawn.vertices, drawn.faces, scene.camera, scene.object_mask, ignored=ignored,
         touched=touched, touching=touching, depth_m=scene.depth_m,
-        body=surface_points(scene.body_mesh),
+        body_mesh=scene.body_mesh,
     )  # fmt: skip
 
 

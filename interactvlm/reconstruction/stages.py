@@ -3,6 +3,7 @@
 Ties models, bodies, masks and the library together; how the object is placed is `placing`.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -54,8 +55,9 @@ from renders.rasterizer import rasterize
 
 DEFAULT_SIZE_SPREAD = 0.15
 """Of a shape whose kind has no known sizes."""
-_PLAUSIBLE = 3.0
-"""A mesh so many times larger or smaller than its kind is not in metres."""
+_PLAUSIBLE = 2.5
+"""A mesh so many spreads of the log size larger or smaller than its kind is not in metres, and no
+fit would reach its size."""
 _METRIC_RESIDUAL_M = 0.3
 """A depth map in metres that is this near to the body's own depth is taken as it is."""
 _LEAST_SURFACE = 0.5
@@ -309,11 +311,11 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
     elif category is not None:
         prior = library.size_prior(category)
         spread = float(np.clip(prior.spread_m / prior.mean_m, 0.05, 0.35))
-        if not prior.mean_m / _PLAUSIBLE <= extent <= prior.mean_m * _PLAUSIBLE:
+        if abs(math.log(extent / prior.mean_m)) > _PLAUSIBLE * max(spread, DEFAULT_SIZE_SPREAD):
             wanted = prior.mean_m
             sight.notes.append(
-                f"the mesh is {extent:.3g} units large, which no {category} is in metres; it is "
-                f"taken to be {wanted:.2f} m, as the library's are; --size-m says it"
+                f"the mesh is {extent:.3g} units large, which hardly any {category} is in metres; "
+                f"it is taken to be {wanted:.2f} m, as the library's are; --size-m says it"
             )
     mesh = Mesh(points * (wanted / extent), shape.faces)
     require_usable(mesh, shape.path)

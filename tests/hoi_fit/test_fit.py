@@ -158,12 +158,12 @@ def test_depth_with_nan_and_a_mask_that_covers_all(chair):
 def test_penetration_counts_what_lies_inside_the_body_only(chair):
     truth = _pose(40.0)
     ball = trimesh.creation.icosphere(subdivisions=4, radius=0.3)
-    points, normals = np.asarray(ball.vertices), np.asarray(ball.vertex_normals)
+    faces = torch.from_numpy(np.array(ball.faces))
     found = []
     for away_m in (0.0, 0.45, 2.0):
         place = truth.translation_m + np.array([away_m, 0.0, 0.0])
-        body = OrientedPoints(points + place, normals, np.ones(len(points)))
-        problem = _problem(chair, truth, body=body)
+        body = Mesh(torch.from_numpy(ball.vertices + place).float(), faces)
+        problem = _problem(chair, truth, body_mesh=body)
         with torch.no_grad():
             terms = energies(
                 problem,
@@ -174,6 +174,24 @@ def test_penetration_counts_what_lies_inside_the_body_only(chair):
         found.append(float(terms["penetration"]))
     assert found[0] > found[1] > 0
     assert found[2] == 0
+
+
+def test_a_person_behind_the_object_does_not_hide_it(chair):
+    truth = _pose(40.0)
+    larger = Similarity(truth.rotation, truth.translation_m, 1.3)
+    plain = _problem(chair, truth)
+    quad = torch.tensor([[-9.0, -9, 0], [9, -9, 0], [9, 9, 0], [-9, 9, 0]])
+    faces = torch.tensor([[0, 1, 2], [0, 2, 3]])
+    costs = {}
+    for away_m in (1.0, 9.0):
+        body = Mesh(quad + torch.tensor([0.0, 0.0, away_m]), faces)
+        problem = _problem(chair, truth, ignored=~plain.object_mask, body_mesh=body)
+        poses = Poses([truth, larger], problem)
+        with torch.no_grad():
+            terms = energies(problem, poses, find_partners(problem, poses), QUICK)
+        costs[away_m] = (terms["mask"][1] - terms["mask"][0]).item()
+    # In front of it all may be hidden, behind it nothing is.
+    assert costs[1.0] < 0.02 < 0.2 < costs[9.0]
 
 
 def test_one_triangle_is_an_object_too():
