@@ -85,6 +85,8 @@ def load_candidates(folder: Path) -> ListedShapes:
 def heat_of(path: Path, points: Float[Tensor, "points 3"]) -> Float[Tensor, "points"]:
     """An `affordance.npz`, carried to the points of a mesh by the nearest of its own points.
 
+    Its unit may be another: a mesh that is not in metres is brought to its size before the fit.
+
     Raises InputError when the file is missing or damaged, or is of another object.
     """
     from scipy.spatial import KDTree
@@ -92,12 +94,13 @@ def heat_of(path: Path, points: Float[Tensor, "points 3"]) -> Float[Tensor, "poi
     own, value = _read_heat(path)
     there = points.double().numpy()
     extent = float(np.ptp(there, axis=0).max())
+    own = own * (extent / max(float(np.ptp(own, axis=0).max()), 1e-12))
     if own.shape == there.shape and np.allclose(own, there, atol=1e-5 * extent):
         return torch.from_numpy(value)  # parts may have points in one place
     away, nearest = KDTree(own).query(there)
     if float(np.median(away)) > 0.05 * extent:
         raise InputError(
-            f"affordance file is of another object, or in another frame or unit: {str(path)!r}"
+            f"affordance file is of another object, or in another frame: {str(path)!r}"
         )
     return torch.from_numpy(value[nearest])
 

@@ -55,9 +55,9 @@ from renders.rasterizer import rasterize
 
 DEFAULT_SIZE_SPREAD = 0.15
 """Of a shape whose kind has no known sizes."""
-_PLAUSIBLE = 2.5
-"""A mesh so many spreads of the log size larger or smaller than its kind is not in metres, and no
-fit would reach its size."""
+_PLAUSIBLE = 1.8
+"""A mesh so many times larger or smaller than its kind, and by more than it varies, is taken for
+one that is not in metres."""
 _METRIC_RESIDUAL_M = 0.3
 """A depth map in metres that is this near to the body's own depth is taken as it is."""
 _LEAST_SURFACE = 0.5
@@ -311,7 +311,8 @@ def _own_shape(sight: Sight, library: ShapeLibrary) -> ShapeCandidate:
     elif category is not None:
         prior = library.size_prior(category)
         spread = float(np.clip(prior.spread_m / prior.mean_m, 0.05, 0.35))
-        if abs(math.log(extent / prior.mean_m)) > _PLAUSIBLE * max(spread, DEFAULT_SIZE_SPREAD):
+        allowed = max(math.log(_PLAUSIBLE), 2.5 * spread)
+        if abs(math.log(extent / prior.mean_m)) > allowed:
             wanted = prior.mean_m
             sight.notes.append(
                 f"the mesh is {extent:.3g} units large, which hardly any {category} is in metres; "

@@ -99,6 +99,8 @@ def test_heat_of_another_object_is_refused(scene, tmp_path):
     value = np.linspace(0, 1, len(points), dtype=np.float32)
     np.savez(path, points=points.numpy(), point_probability=value)
     assert np.allclose(heat_of(path, points).numpy(), value)
+    # A mesh in millimetres was brought to metres.
+    assert np.allclose(heat_of(path, points / 1000).numpy(), value)
     with pytest.raises(InputError, match="another object"):
         heat_of(path, points + 100.0)
     np.savez(path, points=points.numpy(), point_probability=value[:-1])
