@@ -14,12 +14,14 @@ from jaxtyping import Float, Int
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from hoi_fit.ground import Ground
 from hoi_fit.icp import NORMAL_LENGTH_M
 from hoi_fit.problem import FitProblem, FitSettings
 from hoi_fit.similarity import Similarity
 from renders.silhouette import soft_silhouette
 
 CONTACT_UNIT_M, DEPTH_UNIT_M, PENETRATION_UNIT_M = 0.1, 0.2, 0.05
+TILT_UNIT_DEG = 10.0
 _LEAST_DEPTH_M = 0.1
 """Unit of shifts of nearer starts: one in the camera's own plane has no depth to count in."""
 
@@ -120,6 +122,8 @@ def energies(
         "centroid": weights.centroid * _centroids_apart(drawn, vertices, problem),
         "size": weights.size * (poses.log_scale / settings.size_spread).square(),
     }
+    if problem.ground is not None:
+        terms |= _standing(problem.ground, poses, vertices, settings)
     if partners.body_of_object is not None:
         terms["contact"] = weights.contact * _contact(problem, poses, partners)
     if problem.depth_m is not None:
@@ -140,6 +144,20 @@ def is_finite(total: Float[Tensor, "*poses"], moving: torch.nn.Module) -> bool:
     """Whether an energy and its gradients are numbers, so that a next step leads anywhere."""
     values = [total, *(p.grad for p in moving.parameters() if p.grad is not None)]
     return all(bool(torch.isfinite(value).all()) for value in values)
+
+
+def _standing(
+    ground: Ground, poses: Poses, vertices: Float[Tensor, "poses verts 3"], settings: FitSettings
+) -> dict[str, Float[Tensor, "poses"]]:
+    """Tilt of the object's own up (y), and how far it floats above or sinks into the floor."""
+    up = torch.tensor(ground.up_camera).to(vertices)
+    # For small tilts 2 (1 - cos) is the square of the angle; upside down it stays finite.
+    square = 2 * (1 - poses.rotation()[:, :, 1] @ up)
+    away = (vertices @ up).amin(1) - ground.height_m
+    return {
+        "upright": settings.weights.upright * square / np.radians(TILT_UNIT_DEG) ** 2,
+        "ground": settings.weights.ground * _robust(away),
+    }
 
 
 def _soft_iou(
@@ -186,7 +204,7 @@ def _contact(problem: FitProblem, poses: Poses, partners: Partners) -> Float[Ten
     return (there @ shares[0] + back @ shares[1]) / 2
 
 
-def _robust(away: Float[Tensor, "poses points"]) -> Float[Tensor, "poses points"]:
+def _robust(away: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
     """Square near 0, straight far away, in units of 10 cm."""
     scaled = away / CONTACT_UNIT_M
     return (1 + scaled.square()).sqrt() - 1

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hoi_fit.contact_points import surface_points
+from hoi_fit.ground import Ground
 from hoi_fit.icp import NORMAL_LENGTH_M, OrientedPoints
 from hoi_fit.light_mesh import light_mesh
 from renders.camera import Camera
@@ -41,6 +42,10 @@ class EnergyWeights:
     """Robust difference of depths over the mask, in units of 20 cm."""
     penetration: float = 0.5
     """Mean depth of the object's points inside the body, in units of 5 cm."""
+    upright: float = 0.1
+    """Square of the tilt in units of 10 degrees, where a floor is known."""
+    ground: float = 0.5
+    """Robust distance of the lowest point from that floor, in units of 10 cm."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,9 @@ class FitProblem:
     """Depth of the photo; 0 or NaN where unknown."""
     body_mesh: Mesh | None = None
     """The body in the camera's frame: nothing passes through it, and nothing is hidden in front."""
+
+    ground: Ground | None = None
+    """The floor on which the object stands upright; None where it need not."""
 
     def __post_init__(self) -> None:
         size = (self.camera.height_px, self.camera.width_px)

@@ -64,6 +64,10 @@ class ReconstructOptions:
     """Vertical field of view. Without camera and flags: EXIF, else a guess that is told."""
     depth: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """Depth map: npy, npz, 16-bit PNG, TIFF; relative depth is aligned with the body's."""
+    ground: bool = False
+    """The object stands upright on the floor under the person's lowest point."""
+    pitch_deg: float = 0.0
+    """How far the camera looks down, for `--ground`."""
     use_contact: bool = True
     """Whether contact takes part; without it silhouette, size and depth decide."""
     joint: bool = False

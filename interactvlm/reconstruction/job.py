@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from hoi_fit.ground import ground_under
 from human_recovery.body_state import save_body
 from interactvlm.assets_dir import default_weights
 from interactvlm.errors import InputError
@@ -145,6 +146,9 @@ def scene_of_photo(request: ReconstructRequest, photo: Any, model: Any, watch: W
         body = kept.body if kept and begin > 1 else stages.body_in_camera(sight, person)
         sight.notes += [note for note in body.notes if note not in sight.notes]
         depth = kept.depth_m if kept and begin > 1 else stages.depth_of_photo(sight, body)
+    ground = kept.ground if kept else None
+    if request.ground:
+        ground = ground_under(body.vertices_m.double().numpy(), request.pitch_deg)
     with watch.step("contact"):
         contact = kept.contact if kept and begin > 2 else stages.body_contact(sight, body.topology)
     with watch.step("shape"):
@@ -154,7 +158,7 @@ def scene_of_photo(request: ReconstructRequest, photo: Any, model: Any, watch: W
     return Scene(
         photo=photo.image, camera=sight.camera, body=body, label=request.label, object_mask=thing,
         candidates=tuple(candidates), person_mask=person, contact=contact, depth_m=depth,
-        notes=tuple(dict.fromkeys(sight.notes)),
+        ground=ground, notes=tuple(dict.fromkeys(sight.notes)),
     )  # fmt: skip
 
 

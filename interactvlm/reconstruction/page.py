@@ -15,6 +15,7 @@ _WIDE, _HIGH = 980, 260
 _COLOURS = {
     "total": "#181e2a", "mask": "#2f6fd0", "contact": "#d9451f", "centroid": "#7a8aa0",
     "size": "#8f5bb5", "depth": "#2f9d77", "penetration": "#c99416",
+    "upright": "#b8517c", "ground": "#6b5b3e",
 }  # fmt: skip
 
 

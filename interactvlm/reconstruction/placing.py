@@ -199,6 +199,7 @@ def problem_of(scene: Scene, candidate: ShapeCandidate) -> FitProblem:
         drawn.vertices, drawn.faces, scene.camera, scene.object_mask, ignored=ignored,
         touched=touched, touching=touching, depth_m=scene.depth_m,
         body_mesh=scene.body_mesh,
+        ground=scene.ground if candidate.upright else None,
     )  # fmt: skip
 
 

@@ -55,6 +55,11 @@ class ReconstructRequest:
     """Vertical field of view."""
     depth: str | None = None
     """Depth map: npy, npz, 16-bit PNG or TIFF; relative depth is aligned with the body."""
+    ground: bool = False
+    """Let the object stand upright on the floor under the person's lowest point; things that are
+    held, and those smaller than 0.7 m, are left as they are."""
+    pitch_deg: float = 0.0
+    """How far the camera looks down, for `ground`."""
     use_contact: bool = True
     """False fits by silhouette, size and depth alone."""
     joint: bool = False

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
+from hoi_fit.ground import Ground
 from human_recovery.body_state import BodyInCamera
 from human_recovery.topology import get_topology
 from interactvlm.errors import InputError
@@ -70,6 +71,8 @@ class Scene:
     contact: ContactMap | None = None
     """On the body's topology; None where nothing was said."""
     depth_m: Float[Tensor, "height width"] | None = None
+    ground: Ground | None = None
+    """The floor that upright things stand on; None where nothing is taken for granted."""
     notes: tuple[str, ...] = ()
     """What a person should know, one sentence each."""
 

@@ -5,7 +5,9 @@ Every part is a file of its own, so that any stage's work can be replaced by han
 files of `candidate_files`. Knows files; what they are good for is the fit's.
 """
 
+import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from jaxtyping import Bool
 from PIL import Image
 from torch import Tensor
 
+from hoi_fit.ground import Ground
 from human_recovery.body_files import read_body
 from human_recovery.body_state import save_body
 from interactvlm.body_transfer import on_topology
@@ -25,13 +28,15 @@ from interactvlm.reconstruction.candidate_files import (
     shape_files,
 )
 from interactvlm.reconstruction.scene import Scene
+from interactvlm.reconstruction_inputs.map_files import read_json
 from interactvlm.results import ContactMap, load_contact_npz, save_contact_npz
 from renders.cache import atomic_write
 
 JOINT_FILE = "body_joint.npz"
 _PERSON_MASK, _CONTACT, _DEPTH = "person_mask.png", "contact.npz", "depth.npy"
+_GROUND = "ground.json"
 _OPTIONAL = re.compile(
-    r"person_mask\.png|contact\.npz|depth\.npy|body_joint\.npz|"
+    r"person_mask\.png|contact\.npz|depth\.npy|ground\.json|body_joint\.npz|"
     r"object_[1-9]\d*\.ply|affordance_[1-9]\d*\.npz"
 )
 """Files that one scene has and another does not."""
@@ -64,6 +69,10 @@ def save_scene(folder: Path, scene: Scene) -> None:
         with atomic_write(folder / _DEPTH) as temporary, temporary.open("wb") as stream:
             np.save(stream, scene.depth_m.float().numpy(), allow_pickle=False)
         written.add(_DEPTH)
+    if scene.ground is not None:
+        with atomic_write(folder / _GROUND) as temporary:
+            temporary.write_text(json.dumps(asdict(scene.ground)) + "\n", encoding="utf-8")
+        written.add(_GROUND)
     for path in folder.iterdir():
         if path.name not in written and _OPTIONAL.fullmatch(path.name) and path.is_file():
             path.unlink()
@@ -101,6 +110,7 @@ def load_scene(folder: Path) -> Scene:
     return Scene(
         photo=photo.image, camera=camera, body=body, label=listed.label, object_mask=mask,
         candidates=listed.candidates, person_mask=person, contact=contact, depth_m=depth,
+        ground=_read_ground(folder / _GROUND),
         notes=tuple(dict.fromkeys((*notes, *body.notes))),
     )  # fmt: skip
 
@@ -121,6 +131,21 @@ def contact_of(path: Path, label: str, topology: str) -> ContactMap:
         return on_topology(found[0], topology)
     except InputError as error:
         raise InputError(f"{error}: {str(path)!r}") from None
+
+
+def _read_ground(path: Path) -> Ground | None:
+    """None where there is no such file."""
+    if not path.is_file():
+        return None
+    told = read_json(path)
+    try:
+        up, height = told["up_camera"], float(told["height_m"])
+        return Ground((float(up[0]), float(up[1]), float(up[2])), height)
+    except (KeyError, IndexError, TypeError, ValueError, InputError) as error:
+        raise InputError(
+            f"floor file must have 'up_camera' (three numbers) and 'height_m' ({error}): "
+            f"{str(path)!r}"
+        ) from None
 
 
 def _save_mask(path: Path, mask: Bool[Tensor, "height width"]) -> None:

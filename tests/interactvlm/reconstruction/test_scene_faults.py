@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from hoi_fit.ground import Ground
 from human_recovery.topology_map import topology_map
 from interactvlm.body_transfer import on_topology
 from interactvlm.errors import InputError
@@ -263,3 +264,15 @@ def test_a_scene_whose_writing_broke_off_is_no_scene(folder, scene, monkeypatch)
         save_scene(folder, scene)
     with pytest.raises(InputError, match="candidates.json"):
         load_scene(folder)
+
+
+def test_a_floor_is_kept_and_one_that_is_none_is_told(folder, scene):
+    ground = Ground((0.0, -1.0, 0.0), -0.9)
+    save_scene(folder, replace(scene, ground=ground))
+    assert load_scene(folder).ground == ground
+    for content in ("{}", '{"up_camera": [0, -2, 0], "height_m": 0}', "no json", "[]"):
+        (folder / "ground.json").write_text(content)
+        with pytest.raises(InputError, match="ground.json"):
+            load_scene(folder)
+    save_scene(folder, scene)
+    assert not (folder / "ground.json").exists() and load_scene(folder).ground is None
