@@ -12,13 +12,13 @@ Needs Open3D (`pip install "interactvlm[check]"`) and the Anny body model.
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
 
 import numpy as np
 import torch
+from bench_index import peak_mb
 from bench_rasterizer import RESOLUTION_PX, Open3DCaster, anny_mesh, interleaved, report
 from scipy.spatial.transform import Rotation
 from trimesh.remesh import subdivide_to_size
@@ -82,10 +82,9 @@ def fit_once(faces: int) -> float:
     print(f"whole fit of {mesh!r}")
     for stage in found.stages:
         print(f"  {stage.size_px:4d} px: {stage.poses} poses, {stage.steps} steps, {stage.stopped}")
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"  {seconds:.1f} s, ratio to allowed {seconds / ALLOWED_FIT_S:.2f}; "
-        f"overlap {found.mask_iou:.3f}; peak memory {peak_mb:.0f} MB",
+        f"overlap {found.mask_iou:.3f}; peak memory {peak_mb():.0f} MB",
         flush=True,
     )
     return seconds

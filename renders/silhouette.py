@@ -86,42 +86,53 @@ def blur_radius(sigma: float = SIGMA) -> float:
 
 
 class _Coverage(torch.autograd.Function):
-    """Coverage from distances whose nearest edges are known."""
+    """Coverage from distances whose nearest edges are known.
+
+    Components stand in arrays of their own: sums over an axis of two are slow, and so is indexing
+    by brackets.
+    """
 
     @staticmethod
     def forward(ctx, place, found, centre, sigma, size):
-        offset = centre - torch.lerp(
-            place[found.start], place[found.end], found.along[:, None].to(place)
-        )
-        squared = offset.square().sum(1)
+        x, y = place.unbind(1)
+        along = found.along.to(place)
+        offset_x, offset_y = (
+            middle - torch.lerp(
+                axis.index_select(0, found.start), axis.index_select(0, found.end), along
+            )
+            for middle, axis in zip(centre, (x, y), strict=True)
+        )  # fmt: skip
+        squared = offset_x.square() + offset_y.square()
         depth = torch.where(found.inside, squared, -squared) / sigma
         # 1 - product of (1 - sigmoid) is 1 - exp of minus a sum of softplus.
         hidden = place.new_zeros(size).index_add_(0, found.pixel, functional.softplus(depth))
-        ctx.save_for_backward(offset, depth, hidden)
-        ctx.found, ctx.sigma, ctx.shape = found, sigma, place.shape
+        ctx.save_for_backward(offset_x, offset_y, along, depth, hidden)
+        ctx.found, ctx.sigma, ctx.points = found, sigma, len(place)
         return -torch.expm1(-hidden)
 
     @staticmethod
     def backward(ctx, *gradients):
-        offset, depth, hidden = ctx.saved_tensors
+        offset_x, offset_y, along, depth, hidden = ctx.saved_tensors
         found = ctx.found
         per_pixel = gradients[0] * torch.exp(-hidden)
-        weight = per_pixel[found.pixel] * torch.sigmoid(depth) / ctx.sigma
+        weight = per_pixel.index_select(0, found.pixel) * torch.sigmoid(depth) * (-2 / ctx.sigma)
         weight = torch.where(found.inside, weight, -weight)
-        pull = -2 * weight[:, None] * offset
-        along = found.along[:, None].to(pull)
-        place = pull.new_zeros(ctx.shape)
-        place.index_add_(0, found.start, pull * (1 - along))
-        place.index_add_(0, found.end, pull * along)
-        return place, None, None, None, None
+        sides = []
+        for offset in (offset_x, offset_y):
+            pull = weight * offset
+            at_end = pull * along
+            side = pull.new_zeros(ctx.points).index_add_(0, found.start, pull - at_end)
+            sides.append(side.index_add_(0, found.end, at_end))
+        return torch.stack(sides, dim=1), None, None, None, None
 
 
 def _centres(
     pixel: Int[Tensor, "fragments"], height_px: int, width_px: int, scale: float, like: Tensor
-) -> Float[Tensor, "fragments 2"]:
-    column = pixel % width_px
-    row = torch.div(pixel, width_px, rounding_mode="floor") % height_px
-    return scale * (torch.stack([column, row], dim=1).to(like) + 0.5)
+) -> tuple[Float[Tensor, "fragments"], Float[Tensor, "fragments"]]:
+    """x and y of the pixels' centres."""
+    row = torch.div(pixel, width_px, rounding_mode="floor")
+    column = pixel - row * width_px
+    return scale * (column.to(like) + 0.5), scale * ((row % height_px).to(like) + 0.5)
 
 
 def _fragments(
@@ -182,20 +193,26 @@ def _tested(
     height_px, width_px, scale, radius = view
     area = size.prod(1)
     face = torch.repeat_interleave(torch.arange(len(area), device=area.device), area)
-    step = torch.arange(len(face), device=area.device) - (area.cumsum(0) - area)[face]
-    row = first[face, 1] + torch.div(step, size[face, 0], rounding_mode="floor")
-    column = first[face, 0] + step % size[face, 0]
-    centre = scale * (torch.stack([column, row], dim=1).to(place) + 0.5)
+    table = torch.stack([first[:, 0], first[:, 1], size[:, 0], area.cumsum(0) - area])
+    left, top, across_px, before = table.gather(1, face.expand(len(table), -1))
+    step = torch.arange(len(face), device=area.device) - before
+    down = torch.div(step, across_px, rounding_mode="floor")
+    row, column = top + down, left + step - down * across_px
+    x, y = scale * (column.to(place) + 0.5), scale * (row.to(place) + 0.5)
     ends = place[corner]
     nearest = along = edge = None
     side = []
     for k in range(3):
-        start, across = ends[:, k], ends[:, (k + 1) % 3] - ends[:, k]
-        from_start, across = centre - start[face], across[face]
-        length = across.square().sum(1).clamp(min=_SMALLEST_AREA)
-        t = ((from_start * across).sum(1) / length).clamp(0, 1)
-        squared = (from_start - t[:, None] * across).square().sum(1)
-        side.append(across[:, 0] * from_start[:, 1] - across[:, 1] * from_start[:, 0])
+        start = ends[:, k]
+        reach = ends[:, (k + 1) % 3] - start
+        length = reach.square().sum(1).clamp(min=_SMALLEST_AREA)
+        # Components in arrays of their own, fetched at once: an axis of two is slow.
+        table = torch.cat([start.T, reach.T, length[None]])
+        table = table.gather(1, face.expand(len(table), -1))
+        from_x, from_y, across_x, across_y = x - table[0], y - table[1], table[2], table[3]
+        t = ((from_x * across_x + from_y * across_y) / table[4]).clamp(0, 1)
+        squared = (from_x - t * across_x).square() + (from_y - t * across_y).square()
+        side.append(across_x * from_y - across_y * from_x)
         if nearest is None or along is None or edge is None:
             nearest, along, edge = squared, t, torch.zeros_like(face)
         else:
@@ -203,14 +220,18 @@ def _tested(
             nearest = torch.where(nearer, squared, nearest)
             along, edge = torch.where(nearer, t, along), torch.where(nearer, k, edge)
     assert nearest is not None and along is not None and edge is not None
-    low, high = torch.stack(side).amin(0), torch.stack(side).amax(0)
-    inside = ((low > 0) | (high < 0)) if len(face) else face.bool()
+    low = torch.minimum(torch.minimum(side[0], side[1]), side[2])
+    high = torch.maximum(torch.maximum(side[0], side[1]), side[2])
+    inside = (low > 0) | (high < 0)
     kept = (inside | (nearest < radius)).nonzero().flatten()
-    kept_face, kept_edge = face[kept], edge[kept]
+    kept_face = face.index_select(0, kept)
+    kept_edge = edge.index_select(0, kept)
+    corners, first_of_face = corner.flatten(), 3 * kept_face
+    row, column = row.index_select(0, kept), column.index_select(0, kept)
     return _Fragments(
-        (pose[kept_face] * height_px + row[kept]) * width_px + column[kept],
-        corner[kept_face, kept_edge],
-        corner[kept_face, (kept_edge + 1) % 3],
-        along[kept],
-        inside[kept],
+        (pose.index_select(0, kept_face) * height_px + row) * width_px + column,
+        corners.index_select(0, first_of_face + kept_edge),
+        corners.index_select(0, first_of_face + (kept_edge + 1) % 3),
+        along.index_select(0, kept),
+        inside.index_select(0, kept),
     )
