@@ -23,7 +23,9 @@ from renders.errors import InputError
 
 SIGMA = 1e-4
 """Softness of an edge, in squared units of half the shorter image side. Source: InteractVLM."""
-_FRAGMENTS_AT_ONCE = 1 << 21
+_FRAGMENTS_AT_ONCE = 1 << 18
+"""More at a time is slower: arrays of so many megabytes go back to the system after every step, and
+every page of them faults again."""
 _SMALLEST_AREA = 1e-12
 
 
@@ -33,6 +35,9 @@ class _Fragments:
 
     pixel: Int[Tensor, "fragments"]
     """(pose * height + row) * width + column."""
+    x: Float[Tensor, "fragments"]
+    """Of the pixel's centre, in units of half the shorter side."""
+    y: Float[Tensor, "fragments"]
     start: Int[Tensor, "fragments"]
     """Vertex (of all poses) the nearest edge starts at."""
     end: Int[Tensor, "fragments"]
@@ -73,10 +78,7 @@ def soft_silhouette(
         usable = (vertices_camera[..., 2] >= NEAR_M)[:, faces.long()].all(2)
         pose = torch.arange(poses, device=faces.device)[:, None].expand_as(usable)[usable]
         found = _fragments(place, corner[usable], pose, height_px, width_px, scale, sigma)
-    flat = _Coverage.apply(
-        place, found, _centres(found.pixel, height_px, width_px, scale, place), sigma,
-        poses * height_px * width_px,
-    )  # fmt: skip
+    flat = _Coverage.apply(place, found, sigma, poses * height_px * width_px)
     return flat.view(poses, height_px, width_px)
 
 
@@ -93,14 +95,14 @@ class _Coverage(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, place, found, centre, sigma, size):
+    def forward(ctx, place, found, sigma, size):
         x, y = place.unbind(1)
         along = found.along.to(place)
         offset_x, offset_y = (
             middle - torch.lerp(
                 axis.index_select(0, found.start), axis.index_select(0, found.end), along
             )
-            for middle, axis in zip(centre, (x, y), strict=True)
+            for middle, axis in ((found.x, x), (found.y, y))
         )  # fmt: skip
         squared = offset_x.square() + offset_y.square()
         depth = torch.where(found.inside, squared, -squared) / sigma
@@ -123,16 +125,7 @@ class _Coverage(torch.autograd.Function):
             at_end = pull * along
             side = pull.new_zeros(ctx.points).index_add_(0, found.start, pull - at_end)
             sides.append(side.index_add_(0, found.end, at_end))
-        return torch.stack(sides, dim=1), None, None, None, None
-
-
-def _centres(
-    pixel: Int[Tensor, "fragments"], height_px: int, width_px: int, scale: float, like: Tensor
-) -> tuple[Float[Tensor, "fragments"], Float[Tensor, "fragments"]]:
-    """x and y of the pixels' centres."""
-    row = torch.div(pixel, width_px, rounding_mode="floor")
-    column = pixel - row * width_px
-    return scale * (column.to(like) + 0.5), scale * ((row % height_px).to(like) + 0.5)
+        return torch.stack(sides, dim=1), None, None, None
 
 
 def _fragments(
@@ -164,12 +157,13 @@ def _fragments(
         )  # fmt: skip
     if not parts:
         nothing = corner.new_zeros(0)
-        return _Fragments(nothing, nothing, nothing, place.new_zeros(0), nothing.bool())
+        empty = place.new_zeros(0)
+        return _Fragments(nothing, empty, empty, nothing, nothing, empty, nothing.bool())
     return _Fragments(*(torch.cat(column) for column in zip(*map(_columns, parts), strict=True)))
 
 
 def _columns(part: _Fragments) -> tuple[Tensor, ...]:
-    return part.pixel, part.start, part.end, part.along, part.inside
+    return part.pixel, part.x, part.y, part.start, part.end, part.along, part.inside
 
 
 def _chunks(area: Int[Tensor, "faces"]) -> list[slice]:
@@ -230,6 +224,8 @@ def _tested(
     row, column = row.index_select(0, kept), column.index_select(0, kept)
     return _Fragments(
         (pose.index_select(0, kept_face) * height_px + row) * width_px + column,
+        x.index_select(0, kept),
+        y.index_select(0, kept),
         corners.index_select(0, first_of_face + kept_edge),
         corners.index_select(0, first_of_face + (kept_edge + 1) % 3),
         along.index_select(0, kept),
