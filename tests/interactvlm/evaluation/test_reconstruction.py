@@ -119,7 +119,10 @@ def test_the_command_writes_the_numbers_others_rely_on(folder, tmp_path):
         split="test", ladder=1, data=folder, count=1, least_px=16, json=path
     )
     numbers = evaluate_reconstruction(config)
-    assert json.loads(path.read_text()) == numbers
+    written = json.loads(path.read_text())
+    objects = written.pop("objects")
+    assert written == numbers and len(objects) == numbers["count"]
+    assert {"photo", "label", "translation_cm", "true_penetration_cm3"} <= set(objects[0])
     assert {
         "count", "ladder", "translation_cm_median", "rotation_deg_median",
         "scale_percent_median", "object_chamfer_cm_median",
