@@ -89,7 +89,6 @@ class FitProblem:
     """Depth of the photo; 0 or NaN where unknown."""
     body_mesh: Mesh | None = None
     """The body in the camera's frame: nothing passes through it, and nothing is hidden in front."""
-
     ground: Ground | None = None
     """The floor on which the object stands upright; None where it need not."""
 

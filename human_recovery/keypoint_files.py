@@ -192,8 +192,7 @@ def _from_annotations(
         for entry in content["annotations"]
         if isinstance(entry, dict) and any(_numbers(entry.get("keypoints", [])))
     ]
-    if image is None and len({entry.get("image_id") for entry in entries}) > 1:
-        image = files.get(photo)
+    photo = str(files.get(photo, photo))
     chosen = _of_image(entries, files.get(str(image), image), photo) if entries else []
     return [_from_annotation(entry) for entry in chosen]
 

@@ -131,7 +131,7 @@ def _seen_scene(shards: SceneShards, index: int, scene: SceneRecord, least_px: i
     fine = _fine_instances(posed, at, fine_camera, instance)
     objects = []
     for i, (record, thing) in enumerate(zip(scene.objects, state.objects, strict=True)):
-        mask = instance == PERSON + 1 + i
+        mask = torch.from_numpy(picture.object_mask(i))
         if record.touched and int(mask.sum()) >= least_px:
             mesh, heat = _with_heat(thing, world)
             pose = _camera_from_object(at.double().numpy(), thing.world_from_object)

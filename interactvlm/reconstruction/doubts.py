@@ -35,6 +35,7 @@ def doubts_about(
         *_of_distance(scene, placed_m),
         *_behind_camera("body", scene.body.vertices_m),
         *_behind_camera("object", placed_m),
+        *_of_ground(scene, candidate),
         *_of_overlap(fit),
     ]
 
@@ -111,6 +112,12 @@ def _of_contact(scene: Scene, candidate: ShapeCandidate) -> list[str]:
 def _behind_camera(name: str, vertices_m: Float[Tensor, "verts 3"]) -> list[str]:
     share = float((vertices_m[:, 2] < 0).float().mean())
     return [f"{100 * share:.0f} % of the {name} lies behind the camera"] if share else []
+
+
+def _of_ground(scene: Scene, candidate: ShapeCandidate) -> list[str]:
+    if scene.ground is None or candidate.upright:
+        return []
+    return ["the floor was not used: an object that is held, or small, may lie any way"]
 
 
 def _of_overlap(fit: FitReport) -> list[str]:

@@ -133,6 +133,8 @@ def scene_of_photo(request: ReconstructRequest, photo: Any, model: Any, watch: W
     known = camera_for_photo(
         photo, camera_file=request.camera, focal_px=request.focal_px, fov_deg=request.fov_deg
     )
+    if request.pitch_deg and not request.ground:
+        raise InputError("--pitch-deg says how the floor lies; give --ground too")
     camera = known.camera.resized(photo.image.height, photo.image.width)
     sight = stages.Sight(request, photo, camera, model, list(photo.warnings))
     if kept is None:
@@ -146,7 +148,7 @@ def scene_of_photo(request: ReconstructRequest, photo: Any, model: Any, watch: W
         body = kept.body if kept and begin > 1 else stages.body_in_camera(sight, person)
         sight.notes += [note for note in body.notes if note not in sight.notes]
         depth = kept.depth_m if kept and begin > 1 else stages.depth_of_photo(sight, body)
-    ground = kept.ground if kept else None
+    ground = kept.ground if kept and begin > 1 else None  # it lies under the body
     if request.ground:
         ground = ground_under(body.vertices_m.double().numpy(), request.pitch_deg)
     with watch.step("contact"):

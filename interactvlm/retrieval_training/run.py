@@ -21,7 +21,7 @@ from interactvlm.photo_job import checked_device
 from interactvlm.retrieval_job import open_library
 from interactvlm.retrieval_training.config import RetrievalTrainConfig
 from interactvlm.retrieval_training.pictures import draw_picture
-from interactvlm.retrieval_training.scene_crops import scene_crops
+from interactvlm.retrieval_training.scene_crops import packed, scene_crops
 from interactvlm.training.log import TrainingLog
 from interactvlm.training.schedule import RunningAverage, build_optimizer, rate_factor
 from object_retrieval.crops import GREY, square_crop
@@ -117,9 +117,7 @@ def draw_pictures(
             for number in range(config.pictures):
                 rng = np.random.default_rng([config.seed, index, number])
                 crop = square_crop(draw_picture(mesh, rng), side_px, blank=False)
-                assert crop.mask is not None
-                mask = 255 * crop.mask[..., None].astype(np.uint8)
-                stored[index, number] = np.concatenate([crop.rgb, mask], axis=-1)
+                stored[index, number] = packed(crop)
             bar.update()
         stored.flush()
         with atomic_write(note) as temporary:

@@ -59,9 +59,10 @@ def _objects(
             if len(seen) < pictures:
                 continue
             chosen = [square_crop(ObjectPicture(p.rgb, m), side_px, blank=False) for p, m in seen]
-            yield thing.label, np.stack([_packed(crop) for crop in chosen[:pictures]])
+            yield thing.label, np.stack([packed(crop) for crop in chosen[:pictures]])
 
 
-def _packed(crop: ObjectPicture) -> UInt8[np.ndarray, "side side 4"]:
+def packed(crop: ObjectPicture) -> UInt8[np.ndarray, "side side 4"]:
+    """Colours and mask (0 or 255) in one array."""
     assert crop.mask is not None
     return np.concatenate([crop.rgb, 255 * crop.mask[..., None].astype(np.uint8)], axis=-1)

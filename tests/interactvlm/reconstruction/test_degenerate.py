@@ -10,6 +10,7 @@ import torch
 import trimesh
 from PIL import Image
 
+from hoi_fit.ground import Ground
 from hoi_fit.problem import FitSettings
 from human_recovery.body_state import load_body
 from interactvlm.cli.main import main
@@ -65,6 +66,9 @@ def _touched_behind(scene: Scene) -> Scene:
 
 
 ENDS = {
+    "floor under a thing in the hand": (
+        lambda s: replace(s, ground=Ground((0.0, -1.0, 0.0), -0.9)), "floor was not used",
+    ),
     "one pixel": (lambda s: replace(s, object_mask=_mask(40, 40)), "only 1 pixel"),
     "all borders": (
         lambda s: replace(s, object_mask=~_mask(slice(30, 60), slice(30, 60))), "edge of the photo",

@@ -1,15 +1,19 @@
 """From files to a result folder, by the command line and by hand; every refusal in one sentence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
 
+from hoi_fit.ground import Ground
 from interactvlm.cli.main import main
 from interactvlm.errors import InputError
-from interactvlm.reconstruction.job import run_fit, run_reconstruct
+from interactvlm.photo import read_photo
+from interactvlm.photo_job import Watch
+from interactvlm.reconstruction.job import run_fit, run_reconstruct, scene_of_photo
 from interactvlm.reconstruction.request import ReconstructRequest
 from interactvlm.reconstruction.scene_folder import save_scene
 from tests.interactvlm.reconstruction.chair_scene import chair
@@ -101,6 +105,23 @@ def test_the_command_line_prints_json(folder, tmp_path, capsys):
 def test_a_file_of_a_stage_that_is_left_out_is_refused(folder, tmp_path):
     with pytest.raises(InputError, match="--object-mask belongs to the stage 'inputs'"):
         run_reconstruct(_request(folder, tmp_path / "out", begin="contact"))
+
+
+def test_the_floor_belongs_to_the_body_it_lies_under(folder, scene, tmp_path):
+    out = tmp_path / "out"
+    save_scene(out, replace(scene, ground=Ground((0.0, -1.0, 0.0), -0.9)))
+    photo = read_photo(folder / "photo.png")
+
+    def floor(begin, **more):
+        request = _request(folder, out, begin=begin, **more)
+        return scene_of_photo(request, photo, None, Watch()).ground
+
+    assert floor("contact") == Ground((0.0, -1.0, 0.0), -0.9)
+    assert floor("body") is None
+    lowest = float(scene.body.vertices_m[:, 1].max())
+    assert floor("body", ground=True).height_m == pytest.approx(-lowest, abs=1e-4)
+    with pytest.raises(InputError, match="give --ground"):
+        floor("inputs", pitch_deg=10.0)
 
 
 def test_going_on_without_an_earlier_run_is_refused(folder, tmp_path):
